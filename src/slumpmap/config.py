@@ -1,0 +1,349 @@
+"""The typed campaign configuration: every key, its type, unit, default and meaning, in one place.
+
+A section of the YAML file is one model below; one workflow step takes the settings of one section as
+command-line options (see `slumpmap.options`), so that a changed value re-runs only what depends on it.
+Unknown keys are refused with the nearest valid one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from slumpmap.errors import InputError
+from slumpmap.grid import Grid, box_area, check_projected
+from slumpmap.vector import read_layer
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Metres = Annotated[float, Field(ge=0.0)]
+Count = Annotated[int, Field(ge=0)]
+Bounds = tuple[float, float, float, float]
+# Options reach the models as text, and a literal of integers accepts no text by itself.
+_FromText = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdigit() else value)
+
+
+class Settings(BaseModel):
+    """Base of all sections: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DemoSettings(Settings):
+    """The synthetic corridor that stands in for real inputs; present only in synthetic campaigns."""
+
+    size: Literal["tiny", "demo", "large"] = Field("demo", description="size of the corridor")
+    seed: Count = Field(1, description="seed of the corridor: landscape, slumps, clouds")
+    folder: Path = Field(Path("data/demo"), description="folder that receives the corridor's files")
+    area_km2: float | None = Field(None, gt=0, description="area of a `large` corridor, km2")
+
+
+class InputSettings(Settings):
+    """Files that the user brings. Relative paths count from the folder in which snakemake runs."""
+
+    catalogue: Path = Field(description="scene catalogue, or a folder of scenes to be catalogued")
+    positives: Path = Field(description="outlines of known slumps: polygons; optional columns `id`, `initiation`")
+    negatives: Path | None = Field(None, description="outlines of known look-alikes: polygons; may be left out")
+    dem: Path | None = Field(None, description="digital elevation model, metres; terrain attributes need it")
+    roads: Path | None = Field(None, description="roads and railways as lines; `near_road` needs it")
+    truth: Path | None = Field(
+        None,
+        description="true outlines of all slumps (synthetic or held out); read by the simulated experts and by "
+        "the evaluation, and by nothing else",
+    )
+    evaluation_area: Path | None = Field(
+        None, description="polygon in which the evaluation counts; None: the whole study area"
+    )
+
+
+class GridSettings(Settings):
+    """The campaign's tile grid."""
+
+    crs: str = Field(description="projected CRS in metres of every product, such as EPSG:32646")
+    resolution: float = Field(3.0, gt=0, description="pixel size, metres")
+    tile_px: int = Field(4096, ge=64, description="width and height of a tile, pixels")
+    bounds: Bounds | None = Field(None, description="study area as west, south, east, north in `crs`, metres")
+    area: Path | None = Field(None, description="study area as polygons in any CRS; either this or `bounds`")
+
+    @model_validator(mode="after")
+    def _one_area(self) -> GridSettings:
+        if (self.bounds is None) == (self.area is None):
+            raise ValueError("give either `bounds` or `area`")
+        if self.bounds is not None and not (self.bounds[0] < self.bounds[2] and self.bounds[1] < self.bounds[3]):
+            raise ValueError("bounds must be west, south, east, north with west < east and south < north")
+        return self
+
+
+class CompositeSettings(Settings):
+    """Which scenes make the image of a year, which of their bands, and how they are brought to the grid."""
+
+    months: tuple[int, ...] = Field((7, 8), min_length=1, description="months of acquisition, 1..12")
+    max_cloud: Share = Field(0.3, description="scenes with a larger cloud share are left out")
+    bands: tuple[int, int, int] = Field((3, 2, 1), description="band numbers (from 1) of red, green, blue")
+    resampling: Literal["nearest", "bilinear", "cubic"] = Field(
+        "bilinear", description="how scenes are brought to the grid"
+    )
+    sharpen: bool = Field(False, description="Laplacian sharpening after the 8-bit conversion")
+
+
+class ScalingSettings(Settings):
+    """The one linear transformation from scene values to 8 bit, for the whole campaign."""
+
+    scaling: Literal["fixed", "percentiles"] = Field(
+        "fixed", description="`fixed`: the values of `reflectance`; `percentiles`: of valid cloud-free pixels"
+    )
+    reflectance: tuple[float, float] = Field((0.0, 3000.0), description="scene values that become 1 and 255")
+    percentiles: tuple[float, float] = Field((1.0, 99.0), description="percentiles that become 1 and 255")
+
+
+class ImagerySettings(CompositeSettings, ScalingSettings):
+    """Scenes to 8-bit tiles."""
+
+    years: tuple[int, ...] = Field((2019,), min_length=1, description="years to composite")
+    mapping_year: int = Field(2019, description="the year on which the model is trained and slumps are mapped")
+
+    @model_validator(mode="after")
+    def _mapping_year_there(self) -> ImagerySettings:
+        if self.mapping_year not in self.years:
+            raise ValueError(f"mapping_year {self.mapping_year} is not among years")
+        return self
+
+
+class WindowSettings(Settings):
+    """Training windows cut around labelled polygons."""
+
+    window_px: int = Field(480, ge=32, description="width of a window, pixels")
+    overlap_px: int = Field(160, ge=0, description="overlap of neighbouring windows, pixels")
+    buffer_m: Metres = Field(300.0, description="margin around a polygon's box, metres")
+    min_valid: Share = Field(0.6, description="windows with a smaller share of valid pixels are left out")
+    block_m: float = Field(2000.0, gt=0, description="side of the spatial blocks of the split, metres")
+    validation_share: Share = Field(0.2, description="share of the blocks that is held out for validation")
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> WindowSettings:
+        if self.overlap_px >= self.window_px:
+            raise ValueError("overlap_px must be smaller than window_px")
+        return self
+
+
+class ModelSettings(Settings):
+    """The network and its training."""
+
+    architecture: str = Field("DeepLabV3Plus", description="a segmentation-models-pytorch architecture")
+    encoder: str = Field("tu-xception65", description="a segmentation-models-pytorch encoder")
+    encoder_weights: str | None = Field(
+        "imagenet", description="pretrained weights by name (needs the network), a local file, or null for none"
+    )
+    output_stride: Annotated[Literal[8, 16], _FromText] = Field(16, description="output stride of the encoder")
+    batch: int = Field(8, ge=2, description="windows in a training step")
+    iterations: int = Field(30000, ge=1, description="training steps of the first iteration")
+    iterations_next: int = Field(30000, ge=1, description="training steps of each later iteration")
+    start_from: Literal["previous", "pretrained"] = Field(
+        "previous", description="where a later iteration starts: the last one's weights, or as the first did"
+    )
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="optimizer")
+    learning_rate: float = Field(0.007, gt=0, description="initial learning rate")
+    poly_power: float = Field(0.9, ge=0, description="power of the polynomial decay of the learning rate")
+    weight_decay: float = Field(4e-5, ge=0, description="weight decay")
+    loss: Literal["cross_entropy", "cross_entropy_dice"] = Field("cross_entropy", description="loss")
+    augment: bool = Field(True, description="random flips, quarter turns, brightness and contrast")
+    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
+
+
+class InferenceSettings(Settings):
+    """Sliding-window inference."""
+
+    window_px: int = Field(480, ge=32, description="width of a window, pixels; a multiple of 16")
+    stride_px: int = Field(320, ge=16, description="distance of neighbouring windows, pixels")
+    batch: int = Field(8, ge=1, description="windows in a batch")
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> InferenceSettings:
+        if self.stride_px > self.window_px:
+            raise ValueError("stride_px must not be larger than window_px, or pixels would be skipped")
+        if self.window_px % 16:
+            raise ValueError("window_px must be a multiple of 16, the encoder's stride")
+        return self
+
+
+class CandidateSettings(Settings):
+    """Probabilities to polygons."""
+
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which a pixel belongs to a candidate")
+    mmu_ha: float = Field(0.05, ge=0, description="minimum mapping unit, ha")
+    connectivity: Annotated[Literal[4, 8], _FromText] = Field(
+        8, description="whether pixels that touch at a corner belong together (8)"
+    )
+
+
+class LedgerSettings(Settings):
+    """Which candidates are known, rejected before, or new."""
+
+    known_share: Share = Field(
+        0.25, description="a candidate is known if confirmed slumps cover at least this share of it"
+    )
+    rejected_share: Share = Field(
+        0.25, description="a candidate is a rejected place if rejected ones cover at least this share of it ..."
+    )
+    growth: float = Field(2.0, ge=1, description="... and it is not this many times as large as what was rejected")
+
+
+class ReviewSettings(Settings):
+    """Who decides, and where the decision files are."""
+
+    mode: Literal["people", "simulated"] = Field("people", description="people write the decisions, or two programs")
+    reviewers: tuple[str, ...] = Field(("first", "second"), min_length=1, description="names of the reviewers")
+    adjudicator: str = Field("adjudicator", description="who decides where the reviewers disagree")
+    decisions: Path = Field(
+        Path("decisions"), description="folder of the people's decision files, NN/<reviewer>.gpkg; no rule writes there"
+    )
+
+
+class ExpertSettings(Settings):
+    """Errors of the simulated experts; the adjudicator makes half as many."""
+
+    miss_rate: Share = Field(0.05, description="share of true slumps that an expert rejects")
+    false_accept_rate: Share = Field(0.01, description="share of other candidates that an expert accepts")
+    jitter_m: Metres = Field(3.0, description="standard deviation of the drawn boundary, metres")
+
+
+class IterationSettings(Settings):
+    """The loop."""
+
+    maximum: int = Field(8, ge=1, le=99, description="iterations after which the campaign ends in any case")
+    new_negatives: Count = Field(20, description="rejected candidates that join the negatives per iteration, at most")
+    negative_spacing_m: Metres = Field(500.0, description="distance between new negatives, for diversity, metres")
+
+
+class InventorySettings(Settings):
+    """Attributes of the inventory."""
+
+    area_crs: str | None = Field(None, description="equal-area or UTM CRS in which areas are taken; None: the grid's")
+    near_road_m: Metres = Field(500.0, description="centroid distance up to which a slump is near a road, metres")
+
+
+class RunSettings(Settings):
+    """How work is cut into jobs."""
+
+    tiles_per_job: int = Field(16, ge=1, description="tiles that one job handles, since starting a job costs seconds")
+    torch_threads: int = Field(2, ge=1, description="CPU threads of training and inference; fixed for repeatability")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is a GPU")
+
+
+class Config(Settings):
+    """A whole campaign."""
+
+    campaign: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="name of the campaign and its folder")
+    seed: Count = Field(1, description="seed of every random choice: split, training, simulated experts")
+    results: Path = Field(Path("results"), description="folder of all results")
+    demo: DemoSettings | None = Field(None, description="synthetic corridor, for campaigns without real data")
+    inputs: InputSettings = Field(description="files that the user brings")
+    grid: GridSettings = Field(description="tile grid")
+    imagery: ImagerySettings = Field(ImagerySettings(), description="scenes to 8-bit tiles")
+    windows: WindowSettings = Field(WindowSettings(), description="training windows")
+    model: ModelSettings = Field(ModelSettings(), description="network and training")
+    inference: InferenceSettings = Field(InferenceSettings(), description="inference")
+    candidates: CandidateSettings = Field(CandidateSettings(), description="probabilities to polygons")
+    ledger: LedgerSettings = Field(LedgerSettings(), description="known, rejected, new")
+    review: ReviewSettings = Field(ReviewSettings(), description="who decides")
+    experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
+    iterations: IterationSettings = Field(IterationSettings(), description="the loop")
+    inventory: InventorySettings = Field(InventorySettings(), description="attributes")
+    run: RunSettings = Field(RunSettings(), description="jobs")
+
+    @model_validator(mode="after")
+    def _truth_for_simulation(self) -> Config:
+        if self.review.mode == "simulated" and self.inputs.truth is None:
+            raise ValueError("review.mode: simulated needs inputs.truth")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """The campaign's results folder."""
+        return self.results / self.campaign
+
+    def make_grid(self) -> Grid:
+        """The campaign's tile grid.
+
+        Raises:
+            InputError: unknown or unsuitable CRS, unreadable or empty study area.
+        """
+        settings = self.grid
+        check_projected(settings.crs, "grid.crs")
+        if settings.bounds is not None:
+            area = box_area(settings.bounds)
+        else:
+            assert settings.area is not None
+            area = read_layer(settings.area, "study area", settings.crs, empty_ok=False).union_all()
+        return Grid.over(area, settings.crs, settings.resolution, settings.tile_px, "grid")
+
+
+def read_config(path: Path) -> Config:
+    """Reads a campaign configuration from YAML.
+
+    Raises:
+        InputError: unreadable YAML, unknown key, wrong type or value.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(path, f"configuration cannot be read ({error})", "correct the path or the YAML") from error
+    return check_config(values, str(path))
+
+
+def check_config(values: Any, source: str = "config") -> Config:
+    """Validates a configuration that is already parsed.
+
+    Args:
+        values: the mapping of the YAML file, after command-line overrides.
+        source: what to name in messages.
+
+    Raises:
+        InputError: unknown key (with the nearest valid one), wrong type or value.
+    """
+    if not isinstance(values, Mapping):
+        raise InputError(source, "configuration is not a mapping of sections", "see config/README.md")
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError(source, *_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    """Fault and remedy of the first validation error, in the words of the YAML file."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    key = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(location[-1], list(_keys_at(location[:-1])), n=1, cutoff=0.0)
+        return f"unknown key {key!r}", f"did you mean {near[0]!r}? All keys are in config/README.md"
+    if first["type"] == "missing":
+        return f"key {key!r} is missing", "add it; all keys are in config/README.md"
+    message = first["msg"].removeprefix("Value error, ")
+    where = f"key {key!r} = {first['input']!r}: " if key and not isinstance(first["input"], Mapping) else ""
+    where = where or (f"section {key!r}: " if key else "")
+    return f"{where}{message}", "correct the value; all keys are in config/README.md"
+
+
+def _keys_at(location: Sequence[str]) -> Iterator[str]:
+    """Names of the keys of the section at `location`."""
+    model: type[BaseModel] = Config
+    for name in location:
+        annotation = model.model_fields[name].annotation
+        candidates = [annotation, *get_args(annotation)]
+        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
+    yield from model.model_fields
+
+
+def sections() -> dict[str, type[Settings]]:
+    """The sections of the configuration, name to model, in the order of the file."""
+    found: dict[str, type[Settings]] = {}
+    for name, field in Config.model_fields.items():
+        for candidate in (field.annotation, *get_args(field.annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, Settings):
+                found[name] = candidate
+    return found

@@ -1,0 +1,96 @@
+"""Settings as command-line options: one definition serves the YAML file, the rules and the commands.
+
+`with_settings(Model)` gives a click command one option per key of a section; `as_options(settings)`
+writes the options that reproduce a section, for the shell command of a rule.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, get_args, get_origin
+
+import click
+from pydantic import ValidationError
+
+from slumpmap.config import Settings
+from slumpmap.errors import InputError
+
+Model = TypeVar("Model", bound=Settings)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SEPARATOR = ","
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple or any(get_origin(part) is tuple for part in get_args(annotation))
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def with_settings(model: type[Model]) -> Callable[[Command], Command]:
+    """Decorates a click command with the options of a settings model; it receives `settings`.
+
+    The values are validated by the model itself, so that a command refuses exactly what the
+    configuration refuses.
+    """
+
+    def decorate(function: Command) -> Command:
+        def wrapper(*args: Any, **values: Any) -> Any:
+            given = {name: values.pop(name) for name in model.model_fields}
+            return function(*args, settings=_validated(model, given), **values)
+
+        wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
+        wrapper.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+        for name, info in reversed(model.model_fields.items()):
+            default = None if info.is_required() else info.get_default(call_default_factory=True)
+            shown = "" if info.is_required() else f" [default: {_text(default) or 'none'}]"
+            option = click.option(
+                _flag(name), name, default=None, required=info.is_required(), help=f"{info.description}{shown}"
+            )
+            wrapper = option(wrapper)
+        return wrapper  # type: ignore[return-value]
+
+    return decorate
+
+
+def _validated(model: type[Model], given: dict[str, str | None]) -> Model:
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if text is None:
+            continue
+        if text == "":
+            values[name] = None
+        elif _is_list(model.model_fields[name].annotation):
+            values[name] = text.split(_SEPARATOR)
+        else:
+            values[name] = text
+    try:
+        # Options are text: JSON mode would refuse "2019" for an integer, Python mode accepts it.
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "options"
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(_flag(name), message, "correct the option, see --help") from None
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple | list):
+        return _SEPARATOR.join(_text(item) for item in value)
+    return str(value)
+
+
+def as_options(settings: Settings, only: Sequence[str] | None = None) -> str:
+    """The command-line options that reproduce `settings`, quoted for the shell.
+
+    Args:
+        settings: a section of the configuration, or any model whose fields are a subset of it.
+        only: names of the keys to write; None writes all.
+    """
+    names = only if only is not None else list(type(settings).model_fields)
+    return " ".join(f"{_flag(name)}={shlex.quote(_text(getattr(settings, name)))}" for name in names)

@@ -1,0 +1,231 @@
+"""The door to rasters on disk: checked opening, atomic writing, tiles read as one mosaic."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.shutil import copy as copy_raster
+from rasterio.transform import Affine
+from rasterio.windows import Window as RasterWindow
+
+from slumpmap.errors import InputError
+from slumpmap.files import atomic
+from slumpmap.grid import Grid, Window
+
+RGB_NODATA = 0
+PROBABILITY_NODATA = 255
+PROBABILITY_SCALE = 254
+
+# Blocks of this size serve both whole-tile reads and the narrow halo strips of neighbours.
+BLOCK_PX = 512
+
+
+@contextmanager
+def open_raster(path: Path, what: str = "raster") -> Iterator[DatasetReader]:
+    """Opens a raster that must exist, be readable and carry a CRS.
+
+    Args:
+        path: the file.
+        what: what the file is to the user (`scene`, `UDM2 mask`, `DEM`), for the message.
+
+    Raises:
+        InputError: the file is missing, unreadable or without CRS.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(path, f"{what} is missing", "correct the path or bring the file")
+    try:
+        dataset = rasterio.open(path)
+    except RasterioError as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+    with dataset:
+        if dataset.crs is None:
+            raise InputError(path, f"{what} has no CRS", "assign one, for example `rio edit-info --crs EPSG:32646`")
+        yield dataset
+
+
+def check_whole(path: Path, what: str = "raster") -> None:
+    """Refuses a TIFF whose blocks reach beyond the end of the file, without decoding it.
+
+    Raises:
+        InputError: the file is missing, unreadable, without CRS, or truncated.
+    """
+    with open_raster(path, what) as dataset:
+        if dataset.driver not in {"GTiff", "COG"}:
+            return
+        size = Path(path).stat().st_size
+        height, width = dataset.block_shapes[-1]
+        last_band = dataset.count if dataset.interleaving and dataset.interleaving.name == "band" else 1
+        for band in {1, last_band}:
+            for y in range(-(-dataset.height // height)):
+                for x in range(-(-dataset.width // width)):
+                    offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
+                    length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
+                    if offset and length and int(offset) + int(length) > size:
+                        raise InputError(path, f"{what} is truncated", "copy or download it again")
+
+
+def write_raster(
+    path: Path, values: NDArray[Any], transform: Affine, crs: str | CRS, nodata: float | None = None, **options: Any
+) -> None:
+    """Writes a tiled, compressed GeoTIFF atomically.
+
+    Args:
+        path: the file to make.
+        values: (rows, columns) or (bands, rows, columns).
+        transform: affine of the upper left pixel corner.
+        crs: coordinate reference system.
+        nodata: nodata value, if any.
+        options: further GDAL creation options.
+    """
+    with atomic(path) as temporary:
+        _write_gtiff(temporary, values, transform, crs, nodata, **options)
+
+
+def _write_gtiff(
+    path: str | Path, values: NDArray[Any], transform: Affine, crs: str | CRS, nodata: float | None, **options: Any
+) -> None:
+    bands = values[None] if values.ndim == 2 else values
+    profile = {"compress": "deflate", "zlevel": 1, "predictor": 2 if bands.dtype.kind in "iu" else 3}
+    if min(bands.shape[1:]) >= 256:
+        profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=bands.shape[0],
+        height=bands.shape[1],
+        width=bands.shape[2],
+        dtype=bands.dtype,
+        crs=crs,
+        transform=transform,
+        nodata=nodata,
+        **(profile | options),
+    ) as target:
+        target.write(bands)
+
+
+def write_cog(
+    path: Path, values: NDArray[Any], transform: Affine, crs: str | CRS, nodata: float | None, **tags: str
+) -> None:
+    """Writes a Cloud-Optimized GeoTIFF with overviews, atomically.
+
+    Args:
+        path: the file to make.
+        values: (rows, columns) or (bands, rows, columns).
+        transform: affine of the upper left pixel corner.
+        crs: coordinate reference system.
+        nodata: nodata value; overviews average valid pixels only.
+        tags: metadata items of the file.
+    """
+    with atomic(path) as temporary, MemoryFile() as memory:
+        _write_gtiff(memory.name, values, transform, crs, nodata, compress="none", predictor=1)
+        with rasterio.open(memory.name, "r+") as source:
+            source.update_tags(**tags)
+        copy_raster(
+            memory.name,
+            temporary,
+            driver="COG",
+            compress="DEFLATE",
+            level=1,
+            predictor="YES",
+            blocksize=BLOCK_PX,
+            overview_resampling=Resampling.average.name.upper(),
+        )
+
+
+class Mosaic:
+    """The tiles of one product read as one raster in grid pixels; missing ground is nodata.
+
+    Only tiles of the grid are opened (`folder/x000_y000.tif`), never what else lies in the folder.
+    Use it as a context manager. At most `keep_open` files are open at a time.
+
+    Args:
+        grid: the campaign's grid.
+        folder: the folder of the product's tiles.
+        bands: number of bands that each tile must have.
+        nodata: value for pixels outside the tiles.
+        only: ids of the tiles that may be read; the others count as nodata. None: all.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        folder: Path,
+        bands: int,
+        nodata: int,
+        only: frozenset[str] | None = None,
+        keep_open: int = 16,
+    ) -> None:
+        self.grid = grid
+        self.folder = Path(folder)
+        self.bands = bands
+        self.nodata = nodata
+        self._only = only
+        self._keep_open = keep_open
+        self._open: OrderedDict[str, DatasetReader] = OrderedDict()
+
+    def __enter__(self) -> Mosaic:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _dataset(self, tile_id: str) -> DatasetReader:
+        if tile_id in self._open:
+            self._open.move_to_end(tile_id)
+            return self._open[tile_id]
+        path = self.folder / f"{tile_id}.tif"
+        try:
+            dataset = rasterio.open(path)
+        except RasterioError as error:
+            raise InputError(path, f"tile cannot be read ({error})", "remove it and run the workflow again") from error
+        side = self.grid.tile_px
+        if (dataset.count, dataset.height, dataset.width) != (self.bands, side, side):
+            dataset.close()
+            raise InputError(path, "tile does not have the grid's shape", "remove it and run the workflow again")
+        self._open[tile_id] = dataset
+        if len(self._open) > self._keep_open:
+            self._open.popitem(last=False)[1].close()
+        return dataset
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Reads a window of grid pixels, across tiles and beyond the grid.
+
+        Returns:
+            (bands, height, width) uint8; `nodata` where there is no tile.
+
+        Raises:
+            InputError: a tile is missing, unreadable or of another shape.
+        """
+        out = np.full((self.bands, window.height, window.width), self.nodata, dtype=np.uint8)
+        for tile in self.grid.tiles_in(window):
+            if self._only is not None and tile.id not in self._only:
+                continue
+            part = tile.window
+            top, left = max(window.row, part.row), max(window.column, part.column)
+            bottom = min(window.row + window.height, part.row + part.height)
+            right = min(window.column + window.width, part.column + part.width)
+            inside = RasterWindow(left - part.column, top - part.row, right - left, bottom - top)
+            try:
+                values = self._dataset(tile.id).read(window=inside)
+            except RasterioError as error:
+                path = self.folder / f"{tile.id}.tif"
+                raise InputError(path, f"tile is damaged ({error})", "remove it and run the workflow again") from error
+            out[:, top - window.row : bottom - window.row, left - window.column : right - window.column] = values
+        return out

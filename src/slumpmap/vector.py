@@ -1,0 +1,110 @@
+"""The door to vector layers on disk: checked reading, atomic and repeatable writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import pyogrio
+import shapely
+from pyogrio.errors import DataSourceError
+
+from slumpmap.errors import InputError
+from slumpmap.files import atomic
+
+# GeoPackage stores the time of writing; a fixed one keeps equal content equal to the byte.
+pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "1970-01-01T00:00:00.000Z"})
+
+POLYGONS = ("Polygon", "MultiPolygon")
+LINES = ("LineString", "MultiLineString")
+
+
+def read_layer(
+    path: Path,
+    what: str,
+    crs: str | None = None,
+    columns: Sequence[str] = (),
+    kinds: Sequence[str] = POLYGONS,
+    unique: str | None = None,
+    empty_ok: bool = True,
+) -> gpd.GeoDataFrame:
+    """Reads a vector layer and refuses what cannot be used.
+
+    Args:
+        path: GeoPackage, shapefile, GeoJSON or GeoParquet.
+        what: what the layer is to the user (`positives`, `roads`), for the message.
+        crs: CRS to bring the geometries to; None leaves them as they are.
+        columns: columns that must be there.
+        kinds: geometry types that are accepted.
+        unique: a column whose values must not repeat.
+        empty_ok: whether a layer without rows is accepted.
+
+    Returns:
+        The rows in the file's order, index 0..n-1, geometries 2D.
+
+    Raises:
+        InputError: file missing or unreadable, no CRS, column missing, invalid, empty or wrong geometry,
+            duplicate values, or no rows where some are needed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+    try:
+        layer = gpd.read_parquet(path) if path.suffix == ".parquet" else pyogrio.read_dataframe(path)
+    except (DataSourceError, OSError, ValueError) as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+    if not isinstance(layer, gpd.GeoDataFrame):
+        raise InputError(path, f"{what} has no geometry column", "save it as a layer with geometries")
+    if layer.crs is None:
+        raise InputError(path, f"{what} has no CRS", "assign the CRS in which the coordinates are given")
+    missing = [name for name in columns if name not in layer.columns]
+    if missing:
+        raise InputError(path, f"{what} lacks the column {', '.join(missing)}", "add it, see config/README.md")
+    _check_geometries(layer, path, what, kinds)
+    if unique is not None and layer[unique].duplicated().any():
+        twice = layer.loc[layer[unique].duplicated(), unique].iloc[0]
+        raise InputError(path, f"{what} has several rows with {unique} {twice!r}", "keep one row of each")
+    if not empty_ok and layer.empty:
+        raise InputError(path, f"{what} has no rows", "give at least one")
+    layer = layer.reset_index(drop=True)
+    layer.geometry = shapely.force_2d(layer.geometry.to_numpy())
+    return layer if crs is None else layer.to_crs(crs)
+
+
+def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Sequence[str]) -> None:
+    """Refuses missing, empty, mistyped and invalid geometries, naming the first row at fault (from 1)."""
+    geometry = layer.geometry
+    checks = (
+        (geometry.isna() | geometry.is_empty, "an empty geometry", "delete the row or draw its outline"),
+        (~geometry.geom_type.isin(kinds), f"a geometry that is no {kinds[0]}", f"give {kinds[0]} geometries only"),
+        (~geometry.is_valid, "an invalid geometry", "repair it, for example with Fix geometries in QGIS"),
+    )
+    for wrong, fault, remedy in checks:
+        if wrong.any():
+            row = int(wrong.to_numpy().argmax())
+            reason = f" ({shapely.is_valid_reason(geometry.iloc[row])})" if "invalid" in fault else ""
+            raise InputError(path, f"{what} has {fault} in row {row + 1}{reason}", remedy)
+
+
+def write_layer(layer: gpd.GeoDataFrame, path: Path) -> None:
+    """Writes a GeoPackage atomically, one layer named after the file, also where it has no rows.
+
+    Geometries are promoted to multi types where single and multi ones are mixed.
+    """
+    kinds = set(layer.geom_type.dropna().unique())
+    with atomic(path) as temporary:
+        pyogrio.write_dataframe(
+            layer,
+            temporary,
+            layer=Path(path).stem,
+            driver="GPKG",
+            geometry_type="Unknown" if not kinds else None,
+            promote_to_multi=len(kinds) > 1,
+        )
+
+
+def write_parquet(layer: gpd.GeoDataFrame, path: Path) -> None:
+    """Writes GeoParquet 1.1 atomically, for exchange."""
+    with atomic(path) as temporary:
+        layer.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True)

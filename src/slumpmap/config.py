@@ -34,19 +34,29 @@ class Settings(BaseModel):
 
 
 class DemoSettings(Settings):
-    """The synthetic corridor that stands in for real inputs; present only in synthetic campaigns."""
+    """The synthetic corridor that stands in for real inputs; its files are made where `inputs` names them."""
 
     size: Literal["tiny", "demo", "large"] = Field("demo", description="size of the corridor")
     seed: Count = Field(1, description="seed of the corridor: landscape, slumps, clouds")
-    folder: Path = Field(Path("data/demo"), description="folder that receives the corridor's files")
     area_km2: float | None = Field(None, gt=0, description="area of a `large` corridor, km2")
 
 
-class InputSettings(Settings):
-    """Files that the user brings. Relative paths count from the folder in which snakemake runs."""
+class ConsensusSettings(Settings):
+    """Outlines from the votes of several experts, one part of the scene for training, another for evaluation."""
 
-    catalogue: Path = Field(description="scene catalogue, or a folder of scenes to be catalogued")
-    positives: Path = Field(description="outlines of known slumps: polygons; optional columns `id`, `initiation`")
+    votes: Path = Field(description="raster: number of experts who outlined each pixel; counts from `data`")
+    at_least: int = Field(6, ge=1, description="votes from which a pixel belongs to a slump")
+    training: Bounds = Field(description="west, south, east, north of the training part, in the grid's CRS")
+    evaluation: Bounds = Field(description="west, south, east, north of the held-out part, in the grid's CRS")
+
+
+class InputSettings(Settings):
+    """Files that the user brings. Relative paths count from `data`."""
+
+    catalogue: Path = Field(description="scene catalogue, a folder of scenes, or one scene")
+    positives: Path | None = Field(
+        None, description="outlines of known slumps; optional columns `id`, `initiation`; needed without `consensus`"
+    )
     negatives: Path | None = Field(None, description="outlines of known look-alikes: polygons; may be left out")
     dem: Path | None = Field(None, description="digital elevation model, metres; terrain attributes need it")
     roads: Path | None = Field(None, description="roads and railways as lines; `near_road` needs it")
@@ -54,6 +64,9 @@ class InputSettings(Settings):
         None,
         description="true outlines of all slumps (synthetic or held out); read by the simulated experts and by "
         "the evaluation, and by nothing else",
+    )
+    training_area: Path | None = Field(
+        None, description="polygon outside of which nothing is used for training; None: no limit"
     )
     evaluation_area: Path | None = Field(
         None, description="polygon in which the evaluation counts; None: the whole study area"
@@ -239,8 +252,10 @@ class Config(Settings):
 
     campaign: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="name of the campaign and its folder")
     seed: Count = Field(1, description="seed of every random choice: split, training, simulated experts")
+    data: Path = Field(Path(), description="folder from which relative input paths count")
     results: Path = Field(Path("results"), description="folder of all results")
     demo: DemoSettings | None = Field(None, description="synthetic corridor, for campaigns without real data")
+    consensus: ConsensusSettings | None = Field(None, description="outlines from votes, instead of `positives`")
     inputs: InputSettings = Field(description="files that the user brings")
     grid: GridSettings = Field(description="tile grid")
     imagery: ImagerySettings = Field(ImagerySettings(), description="scenes to 8-bit tiles")
@@ -256,9 +271,11 @@ class Config(Settings):
     run: RunSettings = Field(RunSettings(), description="jobs")
 
     @model_validator(mode="after")
-    def _truth_for_simulation(self) -> Config:
+    def _sources_there(self) -> Config:
         if self.review.mode == "simulated" and self.inputs.truth is None:
             raise ValueError("review.mode: simulated needs inputs.truth")
+        if (self.inputs.positives is None) == (self.consensus is None):
+            raise ValueError("give either inputs.positives or the section consensus")
         return self
 
     @property
@@ -266,20 +283,53 @@ class Config(Settings):
         """The campaign's results folder."""
         return self.results / self.campaign
 
-    def make_grid(self) -> Grid:
-        """The campaign's tile grid.
+    @property
+    def consensus_folder(self) -> Path:
+        """Where the layers made from votes lie."""
+        return self.folder / "inputs" / "consensus"
+
+    def input_files(self) -> InputSettings:
+        """The inputs with `data` put before relative paths, and with the layers that votes give."""
+        named = {name: getattr(self.inputs, name) for name in InputSettings.model_fields}
+        paths = {name: self.data / path for name, path in named.items() if path is not None}
+        if self.consensus is not None:
+            made = ("positives", "truth", "training_area", "evaluation_area")
+            paths |= {name: self.consensus_folder / f"{name}.gpkg" for name in made}
+        return InputSettings(**paths)
+
+    def check_files(self) -> None:
+        """Refuses input files that are missing and that no rule makes.
 
         Raises:
-            InputError: unknown or unsuitable CRS, unreadable or empty study area.
+            InputError: the first missing file.
         """
-        settings = self.grid
-        check_projected(settings.crs, "grid.crs")
-        if settings.bounds is not None:
-            area = box_area(settings.bounds)
-        else:
-            assert settings.area is not None
-            area = read_layer(settings.area, "study area", settings.crs, empty_ok=False).union_all()
-        return Grid.over(area, settings.crs, settings.resolution, settings.tile_px, "grid")
+        if self.demo is not None:
+            return
+        brought = {f"inputs.{name}": path for name, path in self.inputs if path is not None}
+        if self.consensus is not None:
+            brought["consensus.votes"] = self.consensus.votes
+        for key, path in brought.items():
+            if not (self.data / path).exists():
+                raise InputError(
+                    self.data / path,
+                    f"file of {key} is missing",
+                    "correct the key, or `data`, the folder of the inputs",
+                )
+
+
+def grid_of(settings: GridSettings) -> Grid:
+    """The tile grid that a `grid` section describes.
+
+    Raises:
+        InputError: unknown or unsuitable CRS, unreadable or empty study area.
+    """
+    check_projected(settings.crs, "grid.crs")
+    if settings.bounds is not None:
+        area = box_area(settings.bounds)
+    else:
+        assert settings.area is not None
+        area = read_layer(settings.area, "study area", settings.crs, empty_ok=False).union_all()
+    return Grid.over(area, settings.crs, settings.resolution, settings.tile_px, "grid")
 
 
 def read_config(path: Path) -> Config:

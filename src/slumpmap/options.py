@@ -7,7 +7,7 @@ writes the options that reproduce a section, for the shell command of a rule.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, get_args, get_origin
 
 import click
@@ -40,7 +40,7 @@ def with_settings(model: type[Model]) -> Callable[[Command], Command]:
     def decorate(function: Command) -> Command:
         def wrapper(*args: Any, **values: Any) -> Any:
             given = {name: values.pop(name) for name in model.model_fields}
-            return function(*args, settings=_validated(model, given), **values)
+            return function(*args, settings=validated(model, given), **values)
 
         wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
         wrapper.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
@@ -56,7 +56,12 @@ def with_settings(model: type[Model]) -> Callable[[Command], Command]:
     return decorate
 
 
-def _validated(model: type[Model], given: dict[str, str | None]) -> Model:
+def validated(model: type[Model], given: dict[str, str | None]) -> Model:
+    """A section made from option texts; a missing option takes its default, an empty one is null.
+
+    Raises:
+        InputError: the model refuses a value.
+    """
     values: dict[str, Any] = {}
     for name, text in given.items():
         if text is None:
@@ -68,7 +73,6 @@ def _validated(model: type[Model], given: dict[str, str | None]) -> Model:
         else:
             values[name] = text
     try:
-        # Options are text: JSON mode would refuse "2019" for an integer, Python mode accepts it.
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
@@ -85,12 +89,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def as_options(settings: Settings, only: Sequence[str] | None = None) -> str:
+def as_options(settings: Settings, only: Iterable[str] | None = None) -> str:
     """The command-line options that reproduce `settings`, quoted for the shell.
 
     Args:
         settings: a section of the configuration, or any model whose fields are a subset of it.
         only: names of the keys to write; None writes all.
     """
-    names = only if only is not None else list(type(settings).model_fields)
+    names = type(settings).model_fields if only is None else only
     return " ".join(f"{_flag(name)}={shlex.quote(_text(getattr(settings, name)))}" for name in names)

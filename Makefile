@@ -1,0 +1,31 @@
+# make demo      set up, then map the synthetic corridor and write its report
+# make test      set up, then every check of the project
+# make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
+#
+# PYTHON=python3.12 chooses the interpreter (3.11 or newer), CORES=4 the number of cores.
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+
+.PHONY: install demo test lint clean
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.txt pyproject.toml envs/install.sh
+	bash envs/install.sh $(PYTHON) $(VENV)
+
+demo: install
+	snakemake --cores $(CORES) --configfile config/demo.yaml
+	snakemake --cores 1 --configfile config/demo.yaml --report results/demo/report.html
+
+lint: install
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint --configfile config/demo.yaml
+
+test: lint
+	pytest

@@ -1,0 +1,30 @@
+# slumpmap: from satellite scenes to a reviewed inventory of thaw slumps, one DAG, re-run once per iteration.
+#
+#   snakemake --cores all --configfile config/demo.yaml
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if "campaign" not in config:
+
+    configfile: "config/demo.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/imagery.smk"
+include: "workflow/rules/learning.smk"
+include: "workflow/rules/candidates.smk"
+include: "workflow/rules/review.smk"
+include: "workflow/rules/inventory.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        products,
+
+
+onsuccess:
+    print(closing_words())

@@ -1,0 +1,133 @@
+"""Candidates inside one tile: the parts from which `merge` makes whole polygons.
+
+Everything is in grid pixels (x = column, y = row, south positive), integers that every tile writes alike, so
+that what is computed from parts is exact and does not depend on the tiling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from rasterio.features import shapes
+from rasterio.transform import Affine
+from scipy import ndimage
+
+from slumpmap.files import atomic
+from slumpmap.grid import Grid, Tile
+from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE, Mosaic
+
+_EIGHT = np.ones((3, 3), dtype=bool)
+# The four sides of a pixel, as offsets (row, column) of the neighbour behind each.
+_SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+PART_COLUMNS = ("tile", "pixels", "sum", "max", "outer_sides", "nodata_sides", "row", "column", "at_border")
+
+
+def trace_parts(
+    probability: Path, grid: Grid, out: Path, tile_ids: Sequence[str], threshold: float, connectivity: int
+) -> None:
+    """Writes the parts of each tile as `out/<tile>.parquet`.
+
+    Args:
+        probability: folder of probability tiles (uint8, 0..254 = probability x 254, 255 = nodata).
+        grid: the campaign's grid.
+        out: folder.
+        tile_ids: tiles to trace.
+        threshold: probability from which a pixel belongs to a candidate; compared on the tiles' integer scale
+            with the smallest integer that is not below it.
+        connectivity: 4 (sides) or 8 (sides and corners).
+
+    Raises:
+        InputError: a tile is missing or damaged.
+    """
+    least = least_value(threshold)
+    with Mosaic(grid, probability, bands=1, nodata=PROBABILITY_NODATA) as mosaic:
+        for tile in map(grid.tile, tile_ids):
+            values = mosaic.read(tile.window.grow(1))[0]
+            layer = _trace(values, tile, least, connectivity)
+            with atomic(out / f"{tile.id}.parquet") as temporary:
+                layer.to_parquet(temporary)
+
+
+def least_value(threshold: float) -> int:
+    """The smallest tile value whose probability is at least `threshold`."""
+    return int(np.ceil(round(threshold * PROBABILITY_SCALE, 6)))
+
+
+def _trace(values: NDArray[np.uint8], tile: Tile, least: int, connectivity: int) -> gpd.GeoDataFrame:
+    """Parts of one tile from its values with a margin of one pixel, shape (tile + 2, tile + 2)."""
+    nodata = values == PROBABILITY_NODATA
+    inside = (values >= least) & ~nodata
+    own = inside[1:-1, 1:-1]
+    labels, count = ndimage.label(own, structure=_EIGHT if connectivity == 8 else None)
+    table = _statistics(values[1:-1, 1:-1], labels, count, inside, nodata)
+    table.insert(0, "tile", tile.id)
+    table["row"] += tile.window.row
+    table["column"] += tile.window.column
+    return gpd.GeoDataFrame(table, geometry=_outlines(labels, count, tile))
+
+
+def _statistics(
+    values: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    count: int,
+    inside: NDArray[np.bool_],
+    nodata: NDArray[np.bool_],
+) -> pd.DataFrame:
+    """One row a label: integers only, so that the parts of a polygon add up exactly."""
+    flat = labels.ravel()
+
+    def per_label(weights: NDArray[np.generic]) -> NDArray[np.int64]:
+        return np.rint(np.bincount(flat, weights=weights.ravel(), minlength=count + 1)[1:]).astype(np.int64)
+
+    height, width = labels.shape
+    outer = np.zeros(labels.shape, dtype=np.int64)
+    blind = np.zeros(labels.shape, dtype=np.int64)
+    for down, right in _SIDES:
+        behind = np.s_[1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        outer += ~inside[behind]
+        blind += nodata[behind]
+    first = np.full(count + 1, flat.size, dtype=np.int64)
+    np.minimum.at(first, flat, np.arange(flat.size))
+    border = np.zeros(count + 1, dtype=bool)
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        border[edge] = True
+    highest = ndimage.maximum(values, labels, np.arange(1, count + 1)) if count else []
+    return pd.DataFrame(
+        {
+            "pixels": per_label(np.ones(labels.shape)),
+            "sum": per_label(values),
+            "max": np.asarray(highest, dtype=np.int64),
+            "outer_sides": per_label(outer),
+            "nodata_sides": per_label(blind),
+            "row": first[1:] // width,
+            "column": first[1:] % width,
+            "at_border": border[1:],
+        }
+    )
+
+
+def _outlines(labels: NDArray[np.int32], count: int, tile: Tile) -> NDArray[np.object_]:
+    """The outline of each label in grid pixels; pixels that meet at a corner give a multi-part outline.
+
+    Tracing is 4-connected whatever the labelling was, since an 8-connected ring would touch itself; the label
+    keeps the pieces together.
+    """
+    to_grid = Affine.translation(tile.window.column, tile.window.row)
+    traced = list(shapes(labels, mask=labels > 0, connectivity=4, transform=to_grid))
+    pieces = np.array([shapely.geometry.shape(geometry) for geometry, _ in traced], dtype=object)
+    owner = np.array([int(value) - 1 for _, value in traced], dtype=np.intp)
+    outlines = np.empty(count, dtype=object)
+    outlines[owner] = pieces
+    several = np.bincount(owner, minlength=count) > 1
+    if several.any():
+        joined = np.argsort(owner, kind="stable")
+        joined = joined[several[owner[joined]]]
+        outlines[several] = shapely.multipolygons(pieces[joined], indices=np.cumsum(several)[owner[joined]] - 1)
+    return outlines

@@ -1,0 +1,1 @@
+"""The campaign's tables and figures, made from inventory files only."""

@@ -1,0 +1,53 @@
+"""One look for all figures: sizes of a two-column journal, colours that colour-blind readers tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from slumpmap.files import atomic
+
+# Millimetres to inches; one and two columns of a journal page.
+MM = 1 / 25.4
+ONE_COLUMN = 84 * MM
+TWO_COLUMNS = 174 * MM
+
+# Okabe & Ito (2008), Color Universal Design: https://jfly.uni-koeln.de/color/
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+VERMILION = "#D55E00"
+SKY = "#56B4E9"
+BLACK = "#000000"
+GREY = "#7F7F7F"
+
+_STYLE = Path(__file__).with_name("slumpmap.mplstyle")
+
+# Without these items matplotlib would write its version and the time into the file.
+_METADATA: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+@contextmanager
+def journal_style() -> Iterator[None]:
+    """Draws what is inside the block in the journal's style, and leaves matplotlib's settings as they were."""
+    with matplotlib.rc_context(fname=_STYLE):
+        yield
+
+
+def save(figure: Figure, *paths: Path) -> None:
+    """Writes a figure atomically to each path, PNG or PDF by its suffix; equal figures are equal to the byte."""
+    for path in paths:
+        with atomic(path) as temporary:
+            figure.savefig(temporary, metadata=_METADATA[path.suffix])
+
+
+def titled(title: str, note: str) -> str:
+    """The title with a note such as `synthetic` behind it, if there is one."""
+    return f"{title} ({note})" if note else title

@@ -1,0 +1,151 @@
+"""A scene as the later steps see it: what the catalogue says of it, and its pixels with their validity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window as RasterWindow
+
+from slumpmap.errors import InputError
+from slumpmap.vector import read_layer
+
+# Bands of a UDM2 file: 1 = clear (1 where clear), 8 = unusable (a bit for each reason, 0 where usable).
+UDM_CLEAR, UDM_UNUSABLE = 1, 8
+UDM_BLACKFILL = 1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene that was selected.
+
+    Args:
+        name: stem of the file.
+        path: the file.
+        udm: its UDM2 mask, if any.
+        acquired: time of acquisition, ISO 8601, UTC.
+        year: year of acquisition.
+        cloud_fraction: share of its valid pixels that is not clear, 0..1.
+    """
+
+    name: str
+    path: Path
+    udm: Path | None
+    acquired: str
+    year: int
+    cloud_fraction: float
+
+
+def read_selected(catalogue: Path) -> list[Scene]:
+    """The selected scenes of a checked catalogue, clearest first, then oldest, then by name.
+
+    Raises:
+        InputError: the file is missing or is no checked catalogue.
+    """
+    columns = ("scene", "path", "udm", "acquired", "year", "cloud_fraction", "selected")
+    layer = read_layer(catalogue, "checked scene catalogue", columns=columns)
+    scenes = [
+        Scene(
+            row.scene, Path(row.path), Path(row.udm) if row.udm else None, row.acquired, row.year, row.cloud_fraction
+        )
+        for row in layer[layer["selected"].astype(bool)].itertuples()
+    ]
+    return sorted(scenes, key=lambda scene: (scene.cloud_fraction, scene.acquired, scene.name, scene.path))
+
+
+def is_clear(udm: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which pixels a UDM2 calls usable.
+
+    Args:
+        udm: (2, rows, columns), bands `UDM_CLEAR` and `UDM_UNUSABLE`.
+
+    Returns:
+        (rows, columns) bool.
+    """
+    return (udm[0] == 1) & (udm[1] == 0)
+
+
+def has_value(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
+    """Which pixels have a finite value that is not nodata in every band.
+
+    Args:
+        values: (bands, rows, columns).
+        nodata: the declared nodata value; NaN needs no comparison, as no NaN is a value.
+
+    Returns:
+        (rows, columns) bool.
+    """
+    valid = np.ones(values.shape[1:], np.bool_)
+    for band in values:
+        if band.dtype.kind == "f":
+            valid &= np.isfinite(band)
+        if nodata is not None and np.isfinite(nodata):
+            valid &= band != np.array(nodata).astype(band.dtype)
+    return valid
+
+
+class SceneReader:
+    """Reads the mapped bands of a scene and tells usable pixels from others; a context manager.
+
+    Args:
+        scene: the scene.
+        bands: band numbers (from 1) of red, green, blue.
+    """
+
+    def __init__(self, scene: Scene, bands: tuple[int, ...]) -> None:
+        self.scene = scene
+        self._bands = list(bands)
+        self.dataset = _open(scene.path, "scene")
+        self._udm = None if scene.udm is None else _open(scene.udm, "UDM2 mask")
+
+    def __enter__(self) -> SceneReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the files."""
+        self.dataset.close()
+        if self._udm is not None:
+            self._udm.close()
+
+    def read(self, window: RasterWindow) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Reads a window of the scene's own pixels, which must lie inside the raster.
+
+        Returns:
+            (bands, rows, columns) values in the file's dtype, and (rows, columns) bool: has a value in each
+            band, and is clear by the mask.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        try:
+            values = self.dataset.read(self._bands, window=window)
+            usable = has_value(values, self.dataset.nodata)
+            if MaskFlags.per_dataset in self.dataset.mask_flag_enums[0]:
+                usable &= self.dataset.read_masks(1, window=window) > 0
+            if self._udm is not None:
+                usable &= is_clear(self._udm.read([UDM_CLEAR, UDM_UNUSABLE], window=window))
+        except RasterioError as error:
+            raise InputError(
+                self.scene.path, f"scene or its mask is damaged ({error})", "copy or download it again"
+            ) from error
+        return values, usable
+
+
+def _open(path: Path, what: str) -> DatasetReader:
+    try:
+        return rasterio.open(path)
+    except RasterioError as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "restore it, then run the workflow again") from error

@@ -1,0 +1,1 @@
+"""From confirmed slumps to the inventory: attributes, comparison with the truth, cost of the campaign."""

@@ -1,0 +1,144 @@
+"""The model bundle: weights.safetensors and model.json, checked against what they are to be used on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from slumpmap.config import ModelSettings, Settings
+from slumpmap.errors import InputError
+from slumpmap.files import atomic, read_json, write_json
+from slumpmap.learning.network import build_network
+
+WEIGHTS, CARD = "weights.safetensors", "model.json"
+BANDS = ("red", "green", "blue")
+CLASSES = ("background", "slump")
+_REMEDY = "train again, or give the bundle that belongs to this campaign"
+
+
+class ModelCard(Settings):
+    """What model.json says of a network.
+
+    Attributes:
+        settings: the model section of the configuration: architecture, encoder, output stride, training.
+        bands: meaning of the input bands.
+        classes: meaning of the labels; the network's one logit is that of the last.
+        mean: value of each 8-bit band that becomes 0 at the input.
+        std: 8-bit values per unit of the input, per band.
+        scaling: content of the campaign's scaling.json, by which scenes became 8 bit.
+        resolution: pixel size of the training images, metres.
+        window_px: width of the training windows, pixels.
+        training_set: SHA-256 of the training set.
+        start: SHA-256 of the weights from which training started; None: it started anew.
+        steps: training steps.
+        seed: seed of training.
+        metrics: figures of training and validation by name.
+        versions: versions of the libraries.
+        weights: SHA-256 of weights.safetensors; `save_bundle` fills it in.
+    """
+
+    settings: ModelSettings
+    bands: tuple[str, ...] = BANDS
+    classes: tuple[str, ...] = CLASSES
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    scaling: dict[str, Any]
+    resolution: float
+    window_px: int
+    training_set: str
+    start: str | None = None
+    steps: int
+    seed: int
+    metrics: dict[str, float | None]
+    versions: dict[str, str]
+    weights: str = ""
+
+
+def read_scaling(path: Path) -> dict[str, Any]:
+    """Content of a scaling.json; InputError if it is not a mapping."""
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise InputError(path, "not a scaling", "remove it and run the workflow again")
+    return values
+
+
+def save_bundle(folder: Path, network: torch.nn.Module, meta: ModelCard) -> None:
+    """Writes a bundle, weights first: a model.json that exists vouches for the weights beside it."""
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
+    with atomic(folder / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+    card = meta.model_copy(update={"weights": _sha256(folder / WEIGHTS)})
+    write_json(folder / CARD, json.loads(card.model_dump_json()))
+
+
+def load_bundle(
+    folder: Path,
+    bands: int = 3,
+    window_px: int | None = None,
+    resolution: float | None = None,
+    scaling: Path | None = None,
+) -> tuple[torch.nn.Module, ModelCard]:
+    """Loads a bundle that suits the images it is to be used on.
+
+    Args:
+        folder: the bundle.
+        bands: bands of the images.
+        window_px: window of the inference, pixels; None: not compared.
+        resolution: pixel size of the images, metres; None: not compared.
+        scaling: scaling.json of the images; None: not compared.
+
+    Returns:
+        The network on the CPU in evaluation mode, and its card.
+
+    Raises:
+        InputError: a file is missing, truncated or corrupt, weights and card do not belong together, or the
+            bundle does not match the images.
+    """
+    card_path, weights_path = folder / CARD, folder / WEIGHTS
+    try:
+        meta = ModelCard.model_validate(read_json(card_path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        fault = f"not a model card ({'.'.join(map(str, first['loc']))}: {first['msg']})"
+        raise InputError(card_path, fault, _REMEDY) from None
+    _check_match(card_path, meta, bands, window_px, resolution, scaling)
+    if not weights_path.is_file():
+        raise InputError(weights_path, "the weights are missing", _REMEDY)
+    if _sha256(weights_path) != meta.weights:
+        raise InputError(weights_path, "the weights are damaged or belong to another model.json", _REMEDY)
+    network = build_network(meta.settings, pretrained=False)
+    try:
+        network.load_state_dict(load_file(weights_path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(weights_path, f"the weights do not suit the network ({reason})", _REMEDY) from error
+    return network.eval(), meta
+
+
+def _check_match(
+    path: Path, meta: ModelCard, bands: int, window_px: int | None, resolution: float | None, scaling: Path | None
+) -> None:
+    """Refuses a card that differs from what is asked of it."""
+    if len(meta.bands) != bands or meta.bands != BANDS:
+        fault = f"the model takes the bands {', '.join(meta.bands)}, the images have {bands} ({', '.join(BANDS)})"
+        raise InputError(path, fault, _REMEDY)
+    if window_px is not None and window_px != meta.window_px:
+        fault = f"the model was trained on windows of {meta.window_px} px, not {window_px}"
+        raise InputError(path, fault, f"set inference.window_px to {meta.window_px}, or train again")
+    if resolution is not None and abs(resolution - meta.resolution) > 1e-6 * resolution:
+        fault = f"the model was trained at {meta.resolution:g} m per pixel, the images have {resolution:g}"
+        raise InputError(path, fault, _REMEDY)
+    if scaling is not None and read_scaling(scaling) != meta.scaling:
+        raise InputError(path, f"the model was trained on another 8-bit scaling than {scaling}", _REMEDY)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,174 @@
+"""The only door to segmentation_models_pytorch, timm and torchvision: networks by name, with or without weights.
+
+torchvision's compiled operators do not load beside a CPU-only torch, and the import of torchvision, hence of
+timm and smp, then stops at the first operator it wants to describe. The networks need none of the operators, so
+that it is enough to declare them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from slumpmap.config import ModelSettings
+from slumpmap.errors import InputError
+
+_WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"}
+# Kept alive: the declarations end with the library object.
+_declared: list[torch.library.Library] = []
+
+
+def _smp() -> ModuleType:
+    """segmentation_models_pytorch, imported on first use."""
+    if not _declared and not hasattr(torch.ops.torchvision, "nms"):
+        _load_or_declare_operators()
+    import segmentation_models_pytorch
+
+    return cast(ModuleType, segmentation_models_pytorch)
+
+
+def _load_or_declare_operators() -> None:
+    """Loads torchvision's operators, or declares those that its import describes; calling them still raises."""
+    found = importlib.util.find_spec("torchvision")
+    folder = Path(found.origin).parent if found and found.origin else Path()
+    try:
+        for library in folder.glob("_C*.so"):
+            torch.ops.load_library(str(library))  # type: ignore[no-untyped-call]
+    except OSError:
+        pass
+    if not hasattr(torch.ops.torchvision, "nms"):
+        schemas = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+        for name in ("nms", "qnms"):
+            schemas.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
+        _declared.append(schemas)
+
+
+def build_network(settings: ModelSettings, pretrained: bool) -> torch.nn.Module:
+    """Builds the network that the settings name, on the CPU, with torch's random state where weights are random.
+
+    Args:
+        settings: architecture, encoder, output stride, weights.
+        pretrained: whether to load `settings.encoder_weights` into the encoder; False leaves it random.
+
+    Returns:
+        A network that takes (n, 3, height, width) float32 and gives (n, 1, height, width) logits.
+
+    Raises:
+        InputError: no such architecture or encoder, an output stride that the encoder does not have, or
+            weights that cannot be had.
+    """
+    smp = _smp()
+    architecture = getattr(smp, settings.architecture, None)
+    if not isinstance(architecture, type):
+        known = ", ".join(name for name in smp.__all__ if isinstance(getattr(smp, name), type))
+        raise InputError("model.architecture", f"no architecture {settings.architecture!r}", f"take one of {known}")
+    options: dict[str, Any] = {"in_channels": 3, "classes": 1, "encoder_weights": None}
+    if "encoder_output_stride" in inspect.signature(architecture).parameters:
+        options["encoder_output_stride"] = settings.output_stride
+    weights = settings.encoder_weights if pretrained else None
+    if weights is None:
+        return _construct(architecture, settings, options)
+    if Path(weights).suffix in _WEIGHT_FILES:
+        return _with_file(architecture, settings, options, Path(weights))
+    try:
+        return _construct(architecture, settings, options | {"encoder_weights": weights})
+    except OSError as error:
+        raise InputError(
+            "model.encoder_weights",
+            f"the weights {weights!r} of {settings.encoder} cannot be downloaded ({str(error).splitlines()[0]})",
+            "connect to the network, give a local .safetensors file, or null to train from scratch",
+        ) from error
+
+
+def _construct(architecture: Any, settings: ModelSettings, options: dict[str, Any]) -> torch.nn.Module:
+    """Calls the architecture; what it does not know becomes an InputError."""
+    try:
+        return cast(torch.nn.Module, architecture(settings.encoder, **options))
+    except OSError:
+        raise
+    except (KeyError, RuntimeError, ValueError, NotImplementedError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            "model.encoder",
+            f"{settings.architecture} cannot be built with the encoder {settings.encoder!r} ({reason})",
+            "take an encoder of segmentation-models-pytorch, or `tu-` and a timm name, and an output stride it has",
+        ) from error
+
+
+def _with_file(architecture: Any, settings: ModelSettings, options: dict[str, Any], path: Path) -> torch.nn.Module:
+    """A network whose encoder comes from a local file, every tensor of it."""
+    if path.suffix != ".safetensors":
+        raise InputError(path, "encoder weights are not safetensors", "convert the file; pickles are not loaded")
+    if not settings.encoder.startswith("tu-"):
+        raise InputError(
+            "model.encoder", "weights from a file need a `tu-` encoder", "take the timm name of the encoder"
+        )
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(path, f"encoder weights cannot be read ({error})", "correct the path or the file") from error
+    overlay = {"encoder_weights": "file", "pretrained_cfg_overlay": {"file": str(path)}}
+    network = _construct(architecture, settings, options | overlay)
+    # timm accepts a wrong file with a mere warning, and names differ between file and encoder: compare values.
+    known = {_key(tensor) for tensor in stored.values()}
+    tensors = [t for t in network.encoder.state_dict().values() if t.is_floating_point()]  # type: ignore[union-attr]
+    missing = sum(_key(tensor) not in known for tensor in tensors)
+    if missing:
+        fault = f"{missing} of {len(tensors)} tensors of {settings.encoder} are not in the file"
+        raise InputError(path, fault, "give the weights of this very encoder")
+    return network
+
+
+def _key(tensor: torch.Tensor) -> tuple[tuple[int, ...], bytes]:
+    return tuple(tensor.shape), tensor.detach().float().contiguous().numpy().tobytes()
+
+
+def pretrained_statistics(settings: ModelSettings) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation (R, G, B; 0..255) of the images on which the encoder was pretrained."""
+    values = _smp().encoders.get_preprocessing_params(settings.encoder)
+    high = values.get("input_range", [0, 1])[1]
+    return [255.0 / high * float(v) for v in values["mean"]], [255.0 / high * float(v) for v in values["std"]]
+
+
+def check_window(network: torch.nn.Module, window_px: int, source: str) -> None:
+    """Refuses a window that the network's stride does not divide; `source` is named in the message."""
+    stride = int(network.encoder.output_stride)  # type: ignore[union-attr, arg-type]
+    if window_px % stride:
+        raise InputError(
+            source, f"windows of {window_px} px do not suit the network", f"take a window_px that {stride} divides"
+        )
+
+
+def choose_device(device: str) -> torch.device:
+    """The device of that name; `auto` is CUDA where there is a GPU.
+
+    Raises:
+        InputError: `cuda` on a machine without a usable GPU.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("run.device", "cuda was asked for, but no GPU can be used", "take auto or cpu")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def repeatable(seed: int, threads: int) -> Iterator[None]:
+    """Fixes torch's seed, threads and algorithms inside the block."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    # Some CUDA kernels have no repeatable form: there a warning is all that can be had.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])

@@ -1,0 +1,1 @@
+"""Review: decision files, simulated experts, adjudication, the outcome of an iteration."""

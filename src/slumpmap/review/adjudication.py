@@ -1,0 +1,65 @@
+"""Two opinions to one verdict, by a stated rule.
+
+- A candidate is decided when every reviewer has decided it and they agree, or when they disagree and the
+  adjudicator has decided it; the adjudicator's word is final.
+- Where reviewers agree on a slump, the first-named reviewer's boundary and initiation group are taken (another
+  reviewer's group where the first gave none) and the lowest of their probabilities.
+- A rejected candidate may serve as a negative if all who rejected it said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import geopandas as gpd
+import pandas as pd
+
+from slumpmap.review.decisions import PROBABILITIES
+
+
+def disputed(opinions: Sequence[gpd.GeoDataFrame]) -> list[str]:
+    """Ids of the candidates that all reviewers decided, but not alike, sorted."""
+    verdicts = _verdict_table(opinions).dropna()
+    return sorted(verdicts.index[verdicts.nunique(axis=1) > 1])
+
+
+def undecided_by(opinion: gpd.GeoDataFrame | None, candidates: gpd.GeoDataFrame) -> int:
+    """Number of candidates that a reviewer has still to decide."""
+    return len(candidates) if opinion is None else int((~candidates["id"].isin(opinion.index)).sum())
+
+
+def adjudicate(opinions: Sequence[gpd.GeoDataFrame], final: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
+    """The verdicts on all candidates that are decided.
+
+    Args:
+        opinions: each reviewer's decisions, indexed by candidate id, in the order of the config.
+        final: the adjudicator's decisions, or None; rows on undisputed candidates are not used.
+
+    Returns:
+        Rows indexed by candidate id, sorted, columns as in a decision file, `is_slump` boolean.
+    """
+    table = _verdict_table(opinions).dropna()
+    agreed = table.index[table.nunique(axis=1) == 1]
+    merged = _merge_agreed([opinion.loc[agreed] for opinion in opinions])
+    if final is not None:
+        merged = pd.concat([merged, final[final.index.isin(disputed(opinions))]])
+    merged["is_slump"] = merged["is_slump"].astype(bool)
+    merged["use_as_negative"] = merged["use_as_negative"].astype(bool) & ~merged["is_slump"]
+    return merged.sort_index()
+
+
+def _verdict_table(opinions: Sequence[gpd.GeoDataFrame]) -> pd.DataFrame:
+    """One row a candidate, one column a reviewer, boolean or missing."""
+    return pd.concat([opinion["is_slump"].rename(str(i)) for i, opinion in enumerate(opinions)], axis=1)
+
+
+def _merge_agreed(opinions: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    merged = opinions[0].copy()
+    rank = {name: place for place, name in enumerate(PROBABILITIES)}
+    ranks = pd.concat([opinion["probability"].map(rank) for opinion in opinions], axis=1)
+    lowest = ranks.max(axis=1).map({place: name for name, place in rank.items()})
+    merged["probability"] = lowest.astype(object).where(lowest.notna(), None)
+    for opinion in opinions[1:]:
+        merged["initiation"] = merged["initiation"].where(merged["initiation"].notna(), opinion["initiation"])
+        merged["use_as_negative"] = merged["use_as_negative"] & opinion["use_as_negative"]
+    return merged

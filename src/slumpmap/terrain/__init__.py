@@ -1,0 +1,1 @@
+"""From the elevation model to terrain rasters: slope and aspect."""

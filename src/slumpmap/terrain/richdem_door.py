@@ -1,0 +1,108 @@
+"""The only door to richdem, which is optional: licensed under GPLv3, compiled at installation.
+
+Written for richdem 0.3.4, the last release (2018). The module deals with what the release does not do itself:
+
+- its import needs `pkg_resources`, which newer setuptools no longer have, and every call asks it for the version;
+- without a geotransform the cell size silently becomes 1;
+- slopes at the edge and beside nodata are wrong by degrees;
+- progress bars fill the standard error stream, from C++.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_NODATA = -9999.0
+_STDERR = 2
+
+
+def available() -> bool:
+    """Whether richdem is installed and its compiled engine loads."""
+    return _load() is not None
+
+
+def slope_aspect(elevation: NDArray[np.floating], resolution: float) -> tuple[Floats, Floats]:
+    """Slope and aspect by richdem (Horn 1981).
+
+    Args:
+        elevation: (rows, columns), metres, first row in the north; NaN = nodata.
+        resolution: size of a square cell, metres.
+
+    Returns:
+        As `slumpmap.terrain.slope.horn`, in single precision.
+
+    Raises:
+        ModuleNotFoundError: richdem is not installed; ask `available` before.
+    """
+    richdem = _load()
+    if richdem is None:
+        raise ModuleNotFoundError("richdem", name="richdem")
+    filled = np.where(np.isnan(elevation), _NODATA, elevation).astype(np.float64)
+    dem = richdem.rdarray(filled, no_data=_NODATA)
+    dem.geotransform = (0.0, resolution, 0.0, 0.0, 0.0, -resolution)
+    with _silent_stderr():
+        slope, aspect = (
+            np.array(richdem.TerrainAttribute(dem, attrib=name), dtype=np.float64)
+            for name in ("slope_degrees", "aspect")
+        )
+    whole = _whole_neighbourhood(elevation)
+    slope[~whole] = np.nan
+    # On flat cells richdem gives 90, which would be east.
+    aspect[~whole | (slope == 0)] = np.nan
+    return slope, aspect % 360.0
+
+
+@cache
+def _load() -> ModuleType | None:
+    """Imports richdem, or gives None where it is not installed or its engine does not load."""
+    if importlib.util.find_spec("richdem") is None:
+        return None
+    stand_in = "pkg_resources" not in sys.modules and importlib.util.find_spec("pkg_resources") is None
+    if stand_in:
+        sys.modules["pkg_resources"] = ModuleType("pkg_resources")
+    try:
+        importlib.import_module("_richdem")
+        richdem = importlib.import_module("richdem")
+    except ImportError:
+        return None
+    finally:
+        if stand_in:
+            del sys.modules["pkg_resources"]
+    richdem._RichDEMVersion = lambda: "richdem"  # type: ignore[attr-defined]
+    return richdem
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Sends the process's standard error to nowhere: the bars come from C++, beneath sys.stderr."""
+    sys.stderr.flush()
+    kept = os.dup(_STDERR)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _whole_neighbourhood(elevation: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Cells whose eight neighbours and themselves all have a value."""
+    whole = np.zeros(elevation.shape, dtype=bool)
+    if min(elevation.shape) >= 3:
+        windows = np.lib.stride_tricks.sliding_window_view(~np.isnan(elevation), (3, 3))
+        whole[1:-1, 1:-1] = windows.all(axis=(2, 3))
+    return whole

@@ -1,0 +1,158 @@
+# What all rules share: the validated configuration, the tile grid, and the walk through the iterations.
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from slumpmap.config import CompositeSettings, ScalingSettings, check_config, grid_of
+from slumpmap.errors import InputError
+from slumpmap.options import as_options
+from slumpmap.status import campaign_status
+
+try:
+    campaign = check_config(config)
+    campaign.check_files()
+    tile_grid = grid_of(campaign.grid)
+except InputError as error:
+    sys.exit(f"error: {error}")
+
+# Jobs run this checkout's package with this interpreter, also where neither is on the shell's path; an
+# environment made by --sdm conda holds the packages but not slumpmap itself.
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", os.defpath)]),
+    PYTHONPATH=str(Path(workflow.basedir) / "src"),
+)
+
+INPUTS = campaign.input_files()
+RESULTS = campaign.folder.as_posix()
+LOGS = f"{RESULTS}/logs"
+COSTS = f"{RESULTS}/benchmarks"
+GRID = f"{RESULTS}/inputs/grid.json"
+SCALING = f"{RESULTS}/imagery/scaling.json"
+CATALOGUE = f"{RESULTS}/inputs/scenes.gpkg"
+IMAGERY = f"{RESULTS}/imagery/{campaign.imagery.mapping_year}"
+ITERATION = f"{RESULTS}/iterations/{{n}}"
+TILES = [tile.id for tile in tile_grid.tiles]
+REVIEW = campaign.review
+SIMULATED = REVIEW.mode == "simulated"
+EVERYBODY = [*REVIEW.reviewers, REVIEW.adjudicator]
+# Starting a process costs seconds, so that one job handles several tiles.
+BATCHES = [TILES[i : i + campaign.run.tiles_per_job] for i in range(0, len(TILES), campaign.run.tiles_per_job)]
+
+
+wildcard_constraints:
+    n=r"\d\d",
+    year=r"\d{4}",
+    reviewer=r"[^/]+",
+
+
+def with_neighbours(batch):
+    """Ids of a batch's tiles and of those around them, whose margins the batch reads."""
+    around = {tile.id for name in batch for tile in tile_grid.neighbours(name)}
+    return sorted(around | set(batch))
+
+
+def option(name, value):
+    """A command-line option for an optional input: nothing where the file is not given."""
+    return f"--{name} {shlex.quote(str(value))}" if value else ""
+
+
+def repeated(name, values):
+    """The same command-line option once for each value."""
+    return " ".join(option(name, value) for value in values)
+
+
+def given(path):
+    """An optional input file for an input section, which takes a list with nothing or one path in it."""
+    return [] if path is None else [path.as_posix()]
+
+
+def iteration_file(n, name):
+    """Path of a file of iteration `n` (a number or two digits)."""
+    return f"{ITERATION.format(n=f'{int(n):02d}')}/{name}"
+
+
+def folder_of(name):
+    """Params function: the folder in which an input lies (the first one, if the input is a list)."""
+
+    def folder(_, input):
+        files = getattr(input, name)
+        return Path(files if isinstance(files, str) else files[0]).parent.as_posix()
+
+    return folder
+
+
+def output_folder(_, output):
+    """Params function: the folder that the rule writes into."""
+    return Path(output[0]).parent.as_posix()
+
+
+def before(name):
+    """Input function: a file of the iteration before, which the first iteration does not have."""
+    return lambda wildcards: [iteration_file(int(wildcards.n) - 1, name)] if int(wildcards.n) > 1 else []
+
+
+def reached(_=None):
+    """Numbers of the iterations so far, from 1: until one finds nothing, or waits for people, or is the last.
+
+    Each look waits for the checkpoint of its iteration, so that the DAG grows by one iteration at a time.
+    """
+    numbers = []
+    for number in range(1, campaign.iterations.maximum + 1):
+        outcome = json.loads(Path(checkpoints.outcome.get(n=f"{number:02d}").output.outcome).read_text())
+        numbers.append(number)
+        if outcome["state"] == "waiting" or outcome["new"] == 0:
+            break
+    return numbers
+
+
+def of_all_iterations(name):
+    """Input function: one file of every iteration so far."""
+    return lambda wildcards: [iteration_file(n, name) for n in reached()]
+
+
+def of_last_iteration(name):
+    """Input function: one file of the last iteration so far."""
+    return lambda wildcards: iteration_file(reached()[-1], name)
+
+
+def decision_file(n, reviewer):
+    """Path of a reviewer's decision file of iteration `n`."""
+    folder = f"{RESULTS}/iterations/{n}/simulated_decisions" if SIMULATED else f"{REVIEW.decisions}/{n}"
+    return f"{folder}/{reviewer}.gpkg"
+
+
+def decisions_there(wildcards):
+    """The decision files that an outcome counts: all simulated ones, or those that people have written so far."""
+    files = [decision_file(wildcards.n, name) for name in EVERYBODY]
+    return files if SIMULATED else [file for file in files if Path(file).exists()]
+
+
+def named_decisions(wildcards, input):
+    """Options that name reviewers and adjudicator with their files, or the name alone where there is no file."""
+
+    def named(name):
+        file = decision_file(wildcards.n, name)
+        return f"{name}={file}" if file in input.decisions else name
+
+    reviewers = [option("reviewer", named(name)) for name in REVIEW.reviewers]
+    return " ".join([*reviewers, option("adjudicator", named(REVIEW.adjudicator))])
+
+
+def products(_=None):
+    """What a run makes in the end."""
+    return [
+        rules.inventory.output.csv,
+        rules.table2.output.csv,
+        rules.map.output.png,
+        rules.area_histogram.output.png,
+        rules.iterations_figure.output.png,
+        rules.contact_sheet.output.png,
+        rules.summary.output.summary,
+    ]
+
+
+def closing_words():
+    """What a finished run says: where the results are and what waits for people."""
+    return campaign_status(campaign)

@@ -1,0 +1,135 @@
+# The user's files: checked before any long work starts.
+DEMO = campaign.demo
+
+if DEMO is not None:
+
+    rule demo_data:
+        output:
+            catalogue=INPUTS.catalogue,
+            positives=INPUTS.positives,
+            negatives=given(INPUTS.negatives),
+            dem=given(INPUTS.dem),
+            roads=given(INPUTS.roads),
+            truth=given(INPUTS.truth),
+        log:
+            f"{LOGS}/demo_data.log",
+        benchmark:
+            f"{COSTS}/demo_data.tsv"
+        conda:
+            "../../envs/geo.yaml"
+        threads: 2
+        resources:
+            mem_mb=3000,
+        params:
+            folder=output_folder,
+            size=DEMO.size,
+            seed=DEMO.seed,
+            area=option("area-km2", str(DEMO.area_km2 or "")),
+            years=",".join(map(str, campaign.imagery.years)),
+        message:
+            "Making the synthetic corridor"
+        shell:
+            "python -m slumpmap demo-data --size {params.size} --seed {params.seed} {params.area} --years {params.years}"
+            " --processes {threads} --out {params.folder:q} 2> {log:q}"
+
+
+if campaign.consensus is not None:
+
+    rule consensus:
+        input:
+            votes=(campaign.data / campaign.consensus.votes).as_posix(),
+        output:
+            positives=INPUTS.positives,
+            truth=INPUTS.truth,
+            training_area=INPUTS.training_area,
+            evaluation_area=INPUTS.evaluation_area,
+        log:
+            f"{LOGS}/consensus.log",
+        benchmark:
+            f"{COSTS}/consensus.tsv"
+        conda:
+            "../../envs/geo.yaml"
+        params:
+            folder=output_folder,
+            crs=campaign.grid.crs,
+            options=as_options(campaign.consensus, ["at_least", "training", "evaluation"]),
+        message:
+            "Outlines from the experts' votes"
+        shell:
+            "python -m slumpmap consensus --votes {input.votes:q} --crs {params.crs} {params.options}"
+            " --out {params.folder:q} 2> {log:q}"
+
+
+rule grid:
+    output:
+        GRID,
+    log:
+        f"{LOGS}/grid.log",
+    benchmark:
+        f"{COSTS}/grid.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        options=as_options(campaign.grid),
+    message:
+        "Writing the tile grid"
+    shell:
+        "python -m slumpmap grid {params.options} --out {output:q} 2> {log:q}"
+
+
+rule intake:
+    input:
+        grid=GRID,
+        positives=INPUTS.positives,
+        negatives=given(INPUTS.negatives),
+        dem=given(INPUTS.dem),
+        roads=given(INPUTS.roads),
+        truth=given(INPUTS.truth),
+        training_area=given(INPUTS.training_area),
+        evaluation_area=given(INPUTS.evaluation_area),
+    output:
+        positives=f"{RESULTS}/iterations/01/labels/positives.gpkg",
+        negatives=f"{RESULTS}/iterations/01/labels/negatives.gpkg",
+    log:
+        f"{LOGS}/intake.log",
+    benchmark:
+        f"{COSTS}/intake.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        folder=output_folder,
+        negatives=option("negatives", INPUTS.negatives),
+        dem=option("dem", INPUTS.dem),
+        roads=option("roads", INPUTS.roads),
+        truth=option("truth", INPUTS.truth),
+        training_area=option("training-area", INPUTS.training_area),
+        evaluation_area=option("evaluation-area", INPUTS.evaluation_area),
+    message:
+        "Checking outlines, DEM and roads"
+    shell:
+        "python -m slumpmap intake --grid {input.grid:q} --positives {input.positives:q} {params.negatives} {params.dem}"
+        " {params.roads} {params.truth} {params.training_area} {params.evaluation_area} --out {params.folder:q} 2> {log:q}"
+
+
+rule catalogue:
+    input:
+        grid=GRID,
+        scenes=INPUTS.catalogue,
+        # Not read here: the light checks come before the long ones.
+        checked=rules.intake.output.positives,
+    output:
+        CATALOGUE,
+    log:
+        f"{LOGS}/catalogue.log",
+    benchmark:
+        f"{COSTS}/catalogue.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        years=",".join(map(str, campaign.imagery.years)),
+        options=as_options(campaign.imagery, CompositeSettings.model_fields),
+    message:
+        "Checking the scenes"
+    shell:
+        "python -m slumpmap catalogue --grid {input.grid:q} --scenes {input.scenes:q} --years {params.years} {params.options}"
+        " --out {output:q} 2> {log:q}"

@@ -1,0 +1,82 @@
+# All slumps of the campaign with their attributes.
+INVENTORY = f"{RESULTS}/inventory/inventory.gpkg"
+SLUMPS = f"{RESULTS}/inventory/slumps.gpkg"
+SLOPE = f"{RESULTS}/terrain/slope.tif"
+ASPECT = f"{RESULTS}/terrain/aspect.tif"
+HAS_DEM = INPUTS.dem is not None
+
+
+if HAS_DEM:
+
+    rule slope:
+        input:
+            dem=INPUTS.dem,
+            checked=rules.intake.output.positives,
+        output:
+            slope=SLOPE,
+            aspect=ASPECT,
+        log:
+            f"{LOGS}/slope.log",
+        benchmark:
+            f"{COSTS}/slope.tsv"
+        conda:
+            "../../envs/geo.yaml"
+        message:
+            "Slope and aspect of the DEM"
+        shell:
+            "python -m slumpmap slope --dem {input.dem:q} --out-slope {output.slope:q}"
+            " --out-aspect {output.aspect:q} 2> {log:q}"
+
+
+rule slumps:
+    input:
+        positives=of_last_iteration("labels/positives.gpkg"),
+        accepted=of_last_iteration("outcome/accepted.gpkg"),
+    output:
+        SLUMPS,
+    log:
+        f"{LOGS}/slumps.log",
+    benchmark:
+        f"{COSTS}/slumps.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    message:
+        "Collecting all slumps"
+    shell:
+        "python -m slumpmap slumps --positives {input.positives:q} --accepted {input.accepted:q}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule inventory:
+    input:
+        grid=GRID,
+        slumps=SLUMPS,
+        roads=given(INPUTS.roads),
+        dem=given(INPUTS.dem),
+        slope=[SLOPE] if HAS_DEM else [],
+        aspect=[ASPECT] if HAS_DEM else [],
+    output:
+        gpkg=INVENTORY,
+        parquet=f"{RESULTS}/inventory/inventory.parquet",
+        csv=report(
+            f"{RESULTS}/inventory/inventory.csv",
+            caption="../report/inventory.rst",
+            category="Inventory",
+        ),
+    log:
+        f"{LOGS}/inventory.log",
+    benchmark:
+        f"{COSTS}/inventory.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        roads=option("roads", INPUTS.roads),
+        dem=option("dem", INPUTS.dem),
+        slope=option("slope", SLOPE if HAS_DEM else None),
+        aspect=option("aspect", ASPECT if HAS_DEM else None),
+        options=as_options(campaign.inventory),
+    message:
+        "Attributes of the inventory"
+    shell:
+        "python -m slumpmap inventory --grid {input.grid:q} --slumps {input.slumps:q} {params.roads} {params.dem}"
+        " {params.slope} {params.aspect} {params.options} --out {output.gpkg:q} 2> {log:q}"

@@ -1,0 +1,136 @@
+# Labels to training windows to model bundle to probability tiles.
+if campaign.iterations.maximum > 1:
+
+    rule labels:
+        # Labels of an iteration after the first: what was known, and what people decided of it.
+        input:
+            positives=before("labels/positives.gpkg"),
+            negatives=before("labels/negatives.gpkg"),
+            accepted=before("outcome/accepted.gpkg"),
+            rejected=before("outcome/rejected.gpkg"),
+        output:
+            positives=f"{ITERATION}/labels/positives.gpkg",
+            negatives=f"{ITERATION}/labels/negatives.gpkg",
+        log:
+            f"{LOGS}/{{n}}/labels.log",
+        benchmark:
+            f"{COSTS}/{{n}}/labels.tsv"
+        wildcard_constraints:
+            # The first iteration's labels are the user's outlines, which rule intake writes.
+            n=r"(?!01)\d\d",
+        conda:
+            "../../envs/geo.yaml"
+        params:
+            folder=output_folder,
+            options=as_options(campaign.iterations, ["new_negatives", "negative_spacing_m"]),
+        message:
+            "Iteration {wildcards.n}: joining the finds to the labels"
+        shell:
+            "python -m slumpmap labels --positives {input.positives:q} --negatives {input.negatives:q}"
+            " --accepted {input.accepted:q} --rejected {input.rejected:q} {params.options}"
+            " --out {params.folder:q} 2> {log:q}"
+
+
+rule windows:
+    input:
+        grid=GRID,
+        positives=f"{ITERATION}/labels/positives.gpkg",
+        negatives=f"{ITERATION}/labels/negatives.gpkg",
+        tiles=expand("{folder}/{tile}.tif", folder=IMAGERY, tile=TILES),
+        area=given(INPUTS.training_area),
+    output:
+        index=f"{ITERATION}/training_set/windows.gpkg",
+        pixels=f"{ITERATION}/training_set/windows.npy",
+    log:
+        f"{LOGS}/{{n}}/windows.log",
+    benchmark:
+        f"{COSTS}/{{n}}/windows.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        imagery=folder_of("tiles"),
+        seed=campaign.seed,
+        area=option("area", INPUTS.training_area),
+        options=as_options(campaign.windows),
+    message:
+        "Iteration {wildcards.n}: cutting training windows"
+    shell:
+        "python -m slumpmap windows --grid {input.grid:q} --positives {input.positives:q} --negatives {input.negatives:q}"
+        " --imagery {params.imagery:q} --seed {params.seed} {params.area} {params.options}"
+        " --out-pixels {output.pixels:q} --out {output.index:q} 2> {log:q}"
+
+
+rule train:
+    input:
+        grid=GRID,
+        scaling=SCALING,
+        index=f"{ITERATION}/training_set/windows.gpkg",
+        pixels=f"{ITERATION}/training_set/windows.npy",
+        start=lambda wildcards: (
+            before("model/weights.safetensors")(wildcards) if campaign.model.start_from == "previous" else []
+        ),
+    output:
+        weights=f"{ITERATION}/model/weights.safetensors",
+        card=f"{ITERATION}/model/model.json",
+        history=f"{ITERATION}/model/training_log.csv",
+    log:
+        f"{LOGS}/{{n}}/train.log",
+    benchmark:
+        f"{COSTS}/{{n}}/train.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: campaign.run.torch_threads
+    resources:
+        mem_mb=6000,
+        gpu=1,
+    params:
+        folder=output_folder,
+        start=lambda wildcards, input: option("start", Path(input.start[0]).parent if input.start else None),
+        steps=lambda wildcards: (campaign.model.iterations if int(wildcards.n) == 1 else campaign.model.iterations_next),
+        seed=campaign.seed,
+        torch=f"--threads {campaign.run.torch_threads} --device {campaign.run.device}",
+        options=as_options(campaign.model),
+    message:
+        "Iteration {wildcards.n}: training for {params.steps} steps"
+    shell:
+        "python -m slumpmap train --grid {input.grid:q} --scaling {input.scaling:q} --windows {input.index:q}"
+        " --pixels {input.pixels:q} {params.start} --steps {params.steps} --seed {params.seed} {params.torch}"
+        " {params.options} --out {params.folder:q} 2> {log:q}"
+
+
+for number, batch in enumerate(BATCHES):
+
+    rule:
+        name:
+            f"infer_{number:03d}"
+        input:
+            grid=GRID,
+            scaling=SCALING,
+            model=f"{ITERATION}/model/weights.safetensors",
+            card=f"{ITERATION}/model/model.json",
+            tiles=[f"{IMAGERY}/{tile}.tif" for tile in with_neighbours(batch)],
+        output:
+            [f"{ITERATION}/probability/{tile}.tif" for tile in batch],
+        log:
+            f"{LOGS}/{{n}}/infer_{number:03d}.log",
+        benchmark:
+            f"{COSTS}/{{n}}/infer_{number:03d}.tsv"
+        conda:
+            "../../envs/learning.yaml"
+        threads: campaign.run.torch_threads
+        resources:
+            mem_mb=4000,
+            gpu=1,
+        params:
+            folder=output_folder,
+            model=folder_of("model"),
+            imagery=folder_of("tiles"),
+            tiles=",".join(batch),
+            torch=f"--threads {campaign.run.torch_threads} --device {campaign.run.device}",
+            options=as_options(campaign.inference),
+        message:
+            f"Iteration {{wildcards.n}}: inference, batch {number + 1} of {len(BATCHES)}"
+        shell:
+            "python -m slumpmap infer --grid {input.grid:q} --scaling {input.scaling:q} --model {params.model:q}"
+            " --imagery {params.imagery:q} --tiles {params.tiles} {params.torch} {params.options}"
+            " --out {params.folder:q} 2> {log:q}"

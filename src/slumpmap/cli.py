@@ -17,6 +17,7 @@ from slumpmap.config import (
     CandidateSettings,
     CompositeSettings,
     ExpertSettings,
+    GridSettings,
     InferenceSettings,
     InventorySettings,
     IterationSettings,
@@ -69,23 +70,13 @@ def demo_data(size: str, seed: int, area_km2: float | None, years: str, processe
 
 
 @app.command("grid")
-@path_option("config", "campaign configuration, for a grid made by hand", required=False)
-@click.option("--crs", default=None, help="projected CRS")
-@click.option("--resolution", type=float, default=None, help="pixel size, metres")
-@click.option("--tile-px", type=int, default=None, help="tile size, pixels")
-@click.option("--bounds", default=None, help="west,south,east,north in the CRS")
-@path_option("area", "study area polygons", required=False)
+@with_settings(GridSettings)
 @out_option
-def grid(out: Path, config: Path | None, **values: object) -> None:
+def grid(settings: GridSettings, out: Path) -> None:
     """Write the tile grid of a study area."""
-    from slumpmap.config import GridSettings, grid_of
+    from slumpmap.config import grid_of
     from slumpmap.files import write_text
-    from slumpmap.options import validated
 
-    if config is not None:
-        settings = read_config(config).grid
-    else:
-        settings = validated(GridSettings, {key: None if v is None else str(v) for key, v in values.items()})
     write_text(out, grid_of(settings).to_json())
 
 
@@ -102,7 +93,12 @@ def consensus(votes: Path, crs: str, at_least: int, training: str, evaluation: s
     from slumpmap.consensus import make_consensus
     from slumpmap.options import validated
 
-    texts = {"votes": str(votes), "at_least": str(at_least), "training": training, "evaluation": evaluation}
+    texts: dict[str, str | None] = {
+        "votes": str(votes),
+        "at_least": str(at_least),
+        "training": training,
+        "evaluation": evaluation,
+    }
     make_consensus(votes, validated(ConsensusSettings, texts), crs, out)
 
 

@@ -93,7 +93,7 @@ def _groups(pieces: gpd.GeoDataFrame, connectivity: int) -> NDArray[np.intp]:
 def _add_up(pieces: gpd.GeoDataFrame, group: NDArray[np.intp]) -> pd.DataFrame:
     """Statistics of the polygons from those of their parts, in the order of the group numbers."""
     in_order = pieces.drop(columns="geometry").assign(group=group).sort_values(["row", "column"])
-    return (
+    table: pd.DataFrame = (
         in_order.groupby("group")
         .agg(
             pixels=("pixels", "sum"),
@@ -106,6 +106,7 @@ def _add_up(pieces: gpd.GeoDataFrame, group: NDArray[np.intp]) -> pd.DataFrame:
         )
         .astype(np.int64)
     )
+    return table
 
 
 def _join(pieces: gpd.GeoDataFrame, group: NDArray[np.intp]) -> NDArray[np.object_]:
@@ -157,8 +158,9 @@ def _corners(xy: NDArray[np.float64], ring: NDArray[np.intp]) -> NDArray[np.bool
     behind = np.empty_like(xy)
     behind[1:] = ahead[:-1]
     behind[first] = ahead[np.flatnonzero(last) - 1]
-    turns = ahead[:, 0] * behind[:, 1] != ahead[:, 1] * behind[:, 0]
-    return turns & ~last
+    turns: NDArray[np.bool_] = ahead[:, 0] * behind[:, 1] != ahead[:, 1] * behind[:, 0]
+    turns &= ~last
+    return turns
 
 
 def _to_crs(outlines: NDArray[np.object_], grid: Grid) -> NDArray[np.object_]:

@@ -144,7 +144,7 @@ def _settle(
 ) -> LookAlike | None:
     """Tries places until one is free; None if none is."""
     outline = _SHAPES[kind](area_ha * 1e4, rng)
-    skin = lookalike_skin(rng)
+    skin = lookalike_skin(kind, rng)
     for _ in range(200):
         x, y, azimuth = spots.draw(kind, rng)
         shape = Polygon(place(outline.points, x, y, azimuth))
@@ -154,7 +154,8 @@ def _settle(
     return None
 
 
-def lookalike_skin(rng: np.random.Generator) -> Skin:
-    """The look of a slump's floor without headwall and flow; a few carry a weak shade on some side."""
+def lookalike_skin(kind: str, rng: np.random.Generator) -> Skin:
+    """The look of a slump's floor without headwall and flow; some carry a weak shade on some side or wet hollows."""
     shade = looks.SHADED_STRENGTH if rng.random() < looks.SHADED_LOOKALIKES else 0.0
-    return skin_of(shadow=shade, rim=0.0, floor=rng.uniform(0.8, 0.97), flow=0.0, rng=rng)
+    wet = rng.uniform(*looks.WET_STRENGTH) if kind in (POND, PIT) and rng.random() < looks.WET_LOOKALIKES else 0.0
+    return skin_of(shadow=shade, rim=0.0, floor=rng.uniform(0.8, 0.97), flow=0.0, rng=rng, wet=wet)

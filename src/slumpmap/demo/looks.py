@@ -51,8 +51,8 @@ LOOK_A = Look(
     swing=0.95,
     patch_m=150.0,
     floor_contrast=1.0,
-    shadow=0.62,
-    rim=0.22,
+    shadow=0.7,
+    rim=0.26,
     flow=0.085,
     mottle=0.075,
     mottle_m=22.0,
@@ -65,8 +65,8 @@ LOOK_B = Look(
     swing=0.75,
     patch_m=60.0,
     floor_contrast=0.95,
-    shadow=0.42,
-    rim=0.14,
+    shadow=0.54,
+    rim=0.2,
     flow=0.075,
     mottle=0.06,
     mottle_m=14.0,
@@ -88,6 +88,14 @@ FLOOR_GRADIENT = 0.10
 # Share of look-alikes that carry a dark edge on some side, and its strength against a slump's.
 SHADED_LOOKALIKES = 0.15
 SHADED_STRENGTH = 0.35
+
+# Share of drained ponds and borrow pits with wet hollows as dark as a headwall's shadow, and their strength: without
+# them, the colour of the shadow alone would give slumps away.
+WET_LOOKALIKES = 0.6
+WET_STRENGTH = (0.4, 0.62)
+
+# Width of the shadow, metres: at a vanishing slump, and what a slump of 1 ha has more.
+SHADOW_WIDTH_M = (4.0, 3.6)
 
 # Diffuse bare ground: share of the noise, in standard deviations, above which the sward opens.
 BARE_THRESHOLD = 1.25

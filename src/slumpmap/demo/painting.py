@@ -25,8 +25,8 @@ COVER, SWING, PATCH = 12, 13, 14
 # Entries of an object's parameters.
 (
     FLOOR, SOFT, MOTTLE, MOTTLE_M, FLOW, GRADIENT, SHADOW, SHADOW_M, RIM, RIM_M,
-    RAGGED, X, Y, UP_X, UP_Y, TOE, HEAD, OBJECT_PARAMETERS,
-) = range(18)  # fmt: skip
+    RAGGED, WET, X, Y, UP_X, UP_Y, TOE, HEAD, OBJECT_PARAMETERS,
+) = range(19)  # fmt: skip
 
 # Grain of light and shade on the sward.
 GRAIN = 0.065
@@ -227,6 +227,9 @@ def _paint_pixel(
     cover *= numbers[FLOOR] * (0.35 + 0.65 * patch)
     shadow = numbers[SHADOW] * wall * ramp(-1.5, 1.0, depth) * ramp(numbers[SHADOW_M], 0.6 * numbers[SHADOW_M], depth)
     rim = numbers[RIM] * wall * ramp(-numbers[RIM_M], -0.5 * numbers[RIM_M], depth) * ramp(1.0, -1.0, depth)
+    if numbers[WET] > 0.0:
+        hollow = ramp(0.4, 0.9, fbm_point(u, v, 32.0, 2, 0.5, seed + 4))
+        shadow = max(shadow, numbers[WET] * hollow * ramp(1.0, 6.0, depth))
     for k in range(4):
         value = block[k, i, j]
         value += cover * (colour[k] * factor * light - value)

@@ -199,13 +199,20 @@ def _object(
     numbers[painting.FLOW] = skin.flow * _blend(east, "flow")
     numbers[painting.GRADIENT] = skin.flow * looks.FLOOR_GRADIENT
     numbers[painting.SHADOW] = skin.shadow * _blend(east, "shadow")
-    numbers[painting.SHADOW_M] = float(np.clip(3.5 + 3.2 * math.sqrt(area_m2 / 1e4), 4.5, 12.0))
+    numbers[painting.SHADOW_M] = _shadow_width(area_m2)
+    numbers[painting.WET] = skin.wet
     numbers[painting.RIM] = skin.rim * _blend(east, "rim")
     numbers[painting.RIM_M], numbers[painting.RAGGED] = 6.0, ragged
     numbers[painting.X], numbers[painting.Y] = centre
     numbers[painting.UP_X], numbers[painting.UP_Y] = up
     numbers[painting.TOE], numbers[painting.HEAD] = rise.min(), rise.max()
     return _Thing(points, head, _floor(east, skin, greenness), numbers, skin.seed, _extent(points))
+
+
+def _shadow_width(area_m2: float) -> float:
+    """Width of a headwall's shadow, metres: wider below the higher walls of larger slumps, 1.5 to 4 pixels."""
+    least, per_root_ha = looks.SHADOW_WIDTH_M
+    return min(12.0, least + per_root_ha * math.sqrt(area_m2 / 1e4))
 
 
 def _extent(points: Field) -> tuple[float, float, float, float]:

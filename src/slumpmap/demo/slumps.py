@@ -53,6 +53,7 @@ class Skin:
         flow: strength of the flow lines and of the wet-to-dry gradient relative to a slump's.
         brightness: of the floor relative to the landscape's.
         tint: per band, relative.
+        wet: darkness of wet hollows on the floor, 0..1.
         seed: of the floor's texture.
     """
 
@@ -62,6 +63,7 @@ class Skin:
     flow: float
     brightness: float
     tint: tuple[float, float, float, float]
+    wet: float
     seed: int
 
 
@@ -242,9 +244,9 @@ def slump_skins(count: int, rng: np.random.Generator) -> list[Skin]:
     ]
 
 
-def skin_of(shadow: float, rim: float, floor: float, flow: float, rng: np.random.Generator) -> Skin:
+def skin_of(shadow: float, rim: float, floor: float, flow: float, rng: np.random.Generator, wet: float = 0.0) -> Skin:
     """A skin with the object-to-object variation in brightness and tint, the same for all kinds of objects."""
     tint = 1.0 + looks.OBJECT_TINT * rng.normal(size=4)
     brightness = 1.0 + looks.OBJECT_BRIGHTNESS * float(np.clip(rng.normal(), -2.0, 2.0))
     blue, green, red, infrared = (float(value) for value in tint)
-    return Skin(shadow, rim, floor, flow, brightness, (blue, green, red, infrared), int(rng.integers(1 << 30)))
+    return Skin(shadow, rim, floor, flow, brightness, (blue, green, red, infrared), wet, int(rng.integers(1 << 30)))

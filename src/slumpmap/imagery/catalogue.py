@@ -64,7 +64,9 @@ def make_catalogue(source: Path, grid: Grid, settings: CompositeSettings, years:
     possible = [bool(hit) and entry.acquired.year in years for entry, hit in zip(entries, touches, strict=True)]
     with ThreadPoolExecutor(_THREADS) as pool:
         checked = list(
-            pool.map(lambda job: _checked(job[0], grid, settings) if job[1] else job[0], zip(entries, possible, strict=True))
+            pool.map(
+                lambda job: _checked(job[0], grid, settings) if job[1] else job[0], zip(entries, possible, strict=True)
+            )
         )
     rows = [_row(entry, bool(hit), settings, years) for entry, hit in zip(checked, touches, strict=True)]
     _check_enough(Path(source), rows, settings, years)
@@ -113,18 +115,14 @@ def _given(value: Any) -> Any:
 
 def _moment(source: Path, number: int, value: Any) -> datetime:
     """A cell of `acquired` as a time in UTC; one without zone is taken as UTC."""
-    try:
-        moment = pd.Timestamp(value)
-    except (ValueError, TypeError):
-        moment = pd.NaT
-    if moment is pd.NaT:
+    moment = pd.to_datetime(value, utc=True, errors="coerce")
+    if pd.isna(moment):
         raise InputError(
             source,
             f"scene catalogue has the date {value!r} in row {number}, which cannot be understood",
             "write acquired as 2019-07-21 or 2019-07-21T04:12:33Z",
         )
-    aware = moment.tz_localize(UTC) if moment.tzinfo is None else moment.tz_convert(UTC)
-    return datetime.fromtimestamp(aware.timestamp(), UTC)
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
 def _share(source: Path, number: int, value: Any) -> float:

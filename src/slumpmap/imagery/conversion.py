@@ -11,15 +11,19 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True)
-def to_byte(value: float, low: float, high: float) -> int:
-    """One finite value: low -> 1, high -> 255, linear between, rounded half up, clipped to 1..255."""
-    scaled = math.floor(1.5 + (value - low) * (254.0 / (high - low)))
-    return int(min(255.0, max(1.0, scaled)))
+def to_byte(value: float, low: float, gain: float) -> int:
+    """One finite value: `low` becomes 1, each step of 1 / `gain` adds 1; rounded half up, clipped to 1..255."""
+    return int(min(255.0, max(1.0, math.floor(1.5 + (value - low) * gain))))
+
+
+def gain_of(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Steps of 8 bit in a unit of each band, so that `high` becomes 255."""
+    return np.asarray(254.0 / (np.asarray(high, np.float64) - np.asarray(low, np.float64)))
 
 
 @njit(cache=True, nogil=True)
 def _convert(
-    values: NDArray[Any], valid: NDArray[np.bool_], low: NDArray[np.float64], high: NDArray[np.float64]
+    values: NDArray[Any], valid: NDArray[np.bool_], low: NDArray[np.float64], gain: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
     bands, rows, columns = values.shape
     out = np.zeros((bands, rows, columns), np.uint8)
@@ -30,7 +34,7 @@ def _convert(
                 good = good and math.isfinite(values[band, i, j])
             if good:
                 for band in range(bands):
-                    out[band, i, j] = to_byte(float(values[band, i, j]), low[band], high[band])
+                    out[band, i, j] = to_byte(float(values[band, i, j]), low[band], gain[band])
     return out
 
 
@@ -50,8 +54,8 @@ def to_8bit(
     Returns:
         (bands, rows, columns) uint8; 0 in all bands where any band is invalid, NaN or infinite.
     """
-    every = np.broadcast_to(valid, values.shape).all(axis=0)
-    return np.asarray(_convert(values, every, np.asarray(low, np.float64), np.asarray(high, np.float64)))
+    every = np.asarray(np.broadcast_to(valid, values.shape).all(axis=0), np.bool_)
+    return np.asarray(_convert(values, every, np.asarray(low, np.float64), gain_of(low, high)))
 
 
 @njit(cache=True, nogil=True)

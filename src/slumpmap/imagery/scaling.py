@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.features import geometry_mask
 from rasterio.io import DatasetReader
+from rasterio.transform import Affine
 from rasterio.warp import transform_geom
 from rasterio.windows import Window as RasterWindow
+from shapely.affinity import affine_transform
 from shapely.geometry import box, mapping, shape
 from shapely.geometry.base import BaseGeometry
 
@@ -30,9 +32,7 @@ __all__ = ["make_scaling", "read_scaling", "to_8bit"]
 _BLOCK_PX = 1024
 
 
-def make_scaling(
-    catalogue: Path, grid: Grid, settings: ScalingSettings, bands: Sequence[int], out: Path
-) -> None:
+def make_scaling(catalogue: Path, grid: Grid, settings: ScalingSettings, bands: Sequence[int], out: Path) -> None:
     """Writes scaling.json: `method`, `bands`, and per band the value that becomes 1 and the one that becomes 255.
 
     `percentiles` counts, once, every valid cloud-free pixel of every selected scene of all years whose centre
@@ -52,7 +52,7 @@ def make_scaling(
     """
     written: dict[str, Any] = {"method": settings.scaling, "bands": list(bands)}
     if settings.scaling == "fixed":
-        low, high = ([float(value)] * len(bands) for value in settings.reflectance)
+        low, high = ([value] * len(bands) for value in settings.reflectance)
     else:
         counts = _count(catalogue, grid, bands)
         if counts.pixels == 0:
@@ -91,22 +91,17 @@ def _count(catalogue: Path, grid: Grid, bands: Sequence[int]) -> Histogram:
             area = _area_in(reader.dataset, grid)
             for window in _blocks(reader.dataset, area):
                 values, usable = reader.read(window)
-                usable &= _inside(reader.dataset, window, area)
+                usable &= _inside(window, area)
                 counts.add(values[:, usable])
     return counts
 
 
 def _area_in(dataset: DatasetReader, grid: Grid) -> BaseGeometry:
     """The study area in the scene's pixel coordinates (column, row)."""
-    there = shape(transform_geom(grid.crs, dataset.crs, mapping(grid.area.segmentize(100 * grid.resolution))))
-    return _affine(there, ~dataset.transform)
-
-
-def _affine(geometry: BaseGeometry, transform: Any) -> BaseGeometry:
-    from shapely.affinity import affine_transform
-
-    a, b, c, d, e, f = tuple(transform)[:6]
-    return affine_transform(geometry, [a, b, d, e, c, f])
+    # Long straight sides are bent by reprojection, hence the points between.
+    area = mapping(grid.area.segmentize(100 * grid.resolution))
+    a, b, c, d, e, f = tuple(~dataset.transform)[:6]
+    return affine_transform(shape(transform_geom(grid.crs, dataset.crs, area)), [a, b, d, e, c, f])
 
 
 def _blocks(dataset: DatasetReader, area: BaseGeometry) -> Iterator[RasterWindow]:
@@ -117,10 +112,19 @@ def _blocks(dataset: DatasetReader, area: BaseGeometry) -> Iterator[RasterWindow
     for row in range(top, bottom, _BLOCK_PX):
         for column in range(left, right, _BLOCK_PX):
             width, height = min(_BLOCK_PX, right - column), min(_BLOCK_PX, bottom - row)
-            if area.intersects(box(column, row, column + width, row + height)):
+            if area.intersects(_square(RasterWindow(column, row, width, height))):
                 yield RasterWindow(column, row, width, height)
+
+
+def _square(window: RasterWindow) -> BaseGeometry:
+    column, row, width, height = window.flatten()
+    return box(column, row, column + width, row + height)
 
 
 def _inside(window: RasterWindow, area: BaseGeometry) -> NDArray[np.bool_]:
     """Which pixels of a window have their centre in the study area."""
-    raise NotImplementedError
+    size = int(window.height), int(window.width)
+    if area.covers(_square(window)):
+        return np.ones(size, np.bool_)
+    here = Affine.translation(window.col_off, window.row_off)
+    return np.asarray(geometry_mask([area], size, here, invert=True), np.bool_)

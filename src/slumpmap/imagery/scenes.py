@@ -53,9 +53,7 @@ def read_selected(catalogue: Path) -> list[Scene]:
     columns = ("scene", "path", "udm", "acquired", "year", "cloud_fraction", "selected")
     layer = read_layer(catalogue, "checked scene catalogue", columns=columns)
     scenes = [
-        Scene(
-            row.scene, Path(row.path), Path(row.udm) if row.udm else None, row.acquired, row.year, row.cloud_fraction
-        )
+        Scene(row.scene, Path(row.path), Path(row.udm) if row.udm else None, row.acquired, row.year, row.cloud_fraction)
         for row in layer[layer["selected"].astype(bool)].itertuples()
     ]
     return sorted(scenes, key=lambda scene: (scene.cloud_fraction, scene.acquired, scene.name, scene.path))
@@ -70,7 +68,7 @@ def is_clear(udm: NDArray[np.uint8]) -> NDArray[np.bool_]:
     Returns:
         (rows, columns) bool.
     """
-    return (udm[0] == 1) & (udm[1] == 0)
+    return np.asarray((udm[0] == 1) & (udm[1] == 0), np.bool_)
 
 
 def has_value(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:

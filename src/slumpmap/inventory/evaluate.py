@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,14 @@ _IOUS = (0.4, 0.5)
 
 
 def evaluate(
-    slumps: Path, truth: Path, mmu_ha: float, out_json: Path | None = None, area: Path | None = None
+    slumps: Path,
+    truth: Path,
+    mmu_ha: float,
+    out_json: Path | None = None,
+    area: Path | None = None,
+    candidates: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Recall, precision and F1 of the slumps known after each iteration.
+    """Recall, precision and F1 of the slumps known after each iteration, and of each iteration's model.
 
     A true slump counts if it has at least the minimum mapping unit; it is found if a mapped slump overlaps it.
     A mapped slump is right if it overlaps a true slump of any size. With an area, slumps count that have their
@@ -37,12 +42,14 @@ def evaluate(
         mmu_ha: minimum mapping unit, ha, in the CRS of `truth`, which must be projected.
         out_json: file that receives the result, or None.
         area: polygons in which the evaluation counts, or None for everywhere.
+        candidates: candidates of each iteration, in order: what its model mapped before anybody inspected it.
 
     Returns:
         `mmu_ha`, `truth` (count), and `iterations`: for each of 0 .. last the counts `mapped`, `right`, `found`,
         `missed`, the scores `recall`, `precision`, `f1` (None where undefined), `recall_beyond_initial` and
         `precision_beyond_initial` (slumps and truth that the initial labels do not overlap), `at_iou` and
-        `by_landscape` (counts and recall).
+        `by_landscape` (counts and recall). `models`: for each layer of candidates the same scores of all its
+        polygons, without a view to earlier iterations.
 
     Raises:
         InputError: a layer is missing, unreadable or lacks a column.
@@ -63,6 +70,11 @@ def evaluate(
             | {"at_iou": _at_ious(mapped[counted_mapped & (rounds <= number)], true[counted_true])}
             | {"by_landscape": _by_landscape(true, counted_true, _found(pairs, rounds <= number, len(true)))}
             for number in range(int(rounds.max(initial=0)) + 1)
+        ],
+        "models": [
+            {"iteration": number}
+            | _model_scores(read_layer(path, "candidates", str(true.crs)), true, counted_true, inside)
+            for number, path in enumerate(candidates, start=1)
         ],
     }
     if out_json is not None:
@@ -117,6 +129,34 @@ def _by_overlap(
         "f1": _f1(recall, precision),
         "recall_beyond_initial": _share(found, unlabelled),
         "precision_beyond_initial": _share(right, later),
+    }
+
+
+def _model_scores(
+    mapped: gpd.GeoDataFrame, true: gpd.GeoDataFrame, counted_true: Flags, inside: shapely.Geometry | None
+) -> dict[str, Any]:
+    """Scores of everything that one model mapped."""
+    counted = _within(mapped, inside)
+    pairs = _overlaps(mapped, true)
+    found = _found(pairs, np.ones(len(mapped), dtype=bool), len(true))
+    right = np.zeros(len(mapped), dtype=bool)
+    right[pairs[0]] = True
+    return {
+        "mapped": int(counted.sum()),
+        "right": int((right & counted).sum()),
+        "found": int((found & counted_true).sum()),
+        "recall": _share(found, counted_true),
+        "precision": _share(right, counted),
+        "at_iou": _at_ious(mapped[counted], true[counted_true]),
+        "by_landscape": _by_landscape(true, counted_true, found),
+    }
+
+
+def _at_ious(mapped: gpd.GeoDataFrame, true: gpd.GeoDataFrame) -> dict[str, dict[str, float | None]]:
+    """Recall, precision and F1 of objects that match at least that well."""
+    matches = {str(iou): match_objects(mapped, true, iou) for iou in _IOUS}
+    return {
+        iou: {"recall": match.recall, "precision": match.precision, "f1": match.f1} for iou, match in matches.items()
     }
 
 

@@ -80,7 +80,9 @@ def build_network(settings: ModelSettings, pretrained: bool) -> torch.nn.Module:
     if Path(weights).suffix in _WEIGHT_FILES:
         return _with_file(architecture, settings, options, Path(weights))
     try:
-        return _construct(architecture, settings, options | {"encoder_weights": weights})
+        # smp takes the weights of timm's encoders from the encoder's own name and wants a mere yes.
+        wanted = True if settings.encoder.startswith("tu-") else weights
+        return _construct(architecture, settings, options | {"encoder_weights": wanted})
     except OSError as error:
         raise InputError(
             "model.encoder_weights",
@@ -116,7 +118,7 @@ def _with_file(architecture: Any, settings: ModelSettings, options: dict[str, An
         stored = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(path, f"encoder weights cannot be read ({error})", "correct the path or the file") from error
-    overlay = {"encoder_weights": "file", "pretrained_cfg_overlay": {"file": str(path)}}
+    overlay = {"encoder_weights": True, "pretrained_cfg_overlay": {"file": str(path)}}
     network = _construct(architecture, settings, options | overlay)
     # timm accepts a wrong file with a mere warning, and names differ between file and encoder: compare values.
     known = {_key(tensor) for tensor in stored.values()}
@@ -134,9 +136,17 @@ def _key(tensor: torch.Tensor) -> tuple[tuple[int, ...], bytes]:
 
 def pretrained_statistics(settings: ModelSettings) -> tuple[list[float], list[float]]:
     """Mean and standard deviation (R, G, B; 0..255) of the images on which the encoder was pretrained."""
-    values = _smp().encoders.get_preprocessing_params(settings.encoder)
-    high = values.get("input_range", [0, 1])[1]
-    return [255.0 / high * float(v) for v in values["mean"]], [255.0 / high * float(v) for v in values["std"]]
+    smp = _smp()
+    if settings.encoder.startswith("tu-"):
+        import timm
+
+        known = timm.get_pretrained_cfg(settings.encoder.removeprefix("tu-"), allow_unregistered=False)
+        assert known is not None  # the encoder was built before
+        mean, std, high = known.mean, known.std, 1.0
+    else:
+        values = smp.encoders.get_preprocessing_params(settings.encoder, settings.encoder_weights)
+        mean, std, high = values["mean"], values["std"], float(values["input_range"][1])
+    return [255.0 / high * float(v) for v in mean], [255.0 / high * float(v) for v in std]
 
 
 def check_window(network: torch.nn.Module, window_px: int, source: str) -> None:

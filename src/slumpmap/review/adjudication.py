@@ -50,7 +50,9 @@ def adjudicate(opinions: Sequence[gpd.GeoDataFrame], final: gpd.GeoDataFrame | N
 
 def _verdict_table(opinions: Sequence[gpd.GeoDataFrame]) -> pd.DataFrame:
     """One row a candidate, one column a reviewer, boolean or missing."""
-    return pd.concat([opinion["is_slump"].rename(str(i)) for i, opinion in enumerate(opinions)], axis=1)
+    columns = [opinion["is_slump"].rename(str(place)) for place, opinion in enumerate(opinions)]
+    table: pd.DataFrame = pd.concat(columns, axis=1)
+    return table
 
 
 def _merge_agreed(opinions: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -63,7 +64,7 @@ def simulate_reviewer(
     decisions["use_as_negative"] = ~is_slump
     chance = _uniform(seed, reviewer, "probability", decisions["candidate_id"])
     levels = np.array(["high", "medium", "low"], dtype=object)[np.searchsorted(_PROBABILITY_STEPS, chance)]
-    decisions["probability"] = np.where(is_slump, levels, None)
+    decisions["probability"] = pd.Series(levels).where(is_slump, None)
     _draw_boundaries(decisions, owner, slump, slumps, reviewer, seed, settings.jitter_m)
     write_layer(decisions, out)
 
@@ -131,7 +132,7 @@ def _draw_boundaries(
     if "initiation" in slumps:
         initiation[rows] = slumps["initiation"].to_numpy()[slump[first]]
     accepted = decisions["is_slump"].to_numpy(dtype=bool)
-    decisions["initiation"] = np.where(accepted, initiation, None)
+    decisions["initiation"] = pd.Series(initiation).where(accepted, None)
     decisions.geometry = np.where(accepted, geometry, decisions.geometry.to_numpy())
 
 

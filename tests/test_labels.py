@@ -42,7 +42,10 @@ def write_bad(kind, path):
         good.set_crs(None, allow_override=True).to_file(path)
         return
     if kind == "invalid":
-        good.geometry = [good.geometry[0], shapely.Polygon([(500000, 3840000), (500050, 3840050), (500050, 3840000), (500000, 3840050)])]
+        good.geometry = [
+            good.geometry[0],
+            shapely.Polygon([(500000, 3840000), (500050, 3840050), (500050, 3840000), (500000, 3840050)]),
+        ]
     if kind == "empty geometry":
         good.geometry = [good.geometry[0], None]
     if kind == "outside":
@@ -83,8 +86,12 @@ def test_missing_file_is_refused(tmp_path):
 
 
 def test_next_labels_join_finds_and_hard_negatives(tmp_path):
-    first = layer([(100, 100)], id=["a"], iteration_found=[0], probability=[None], initiation=[None], source=["initial"])
-    found = layer([(900, 900)], id=["b"], iteration_found=[1], probability=["high"], initiation=[None], source=["inspection"])
+    first = layer(
+        [(100, 100)], id=["a"], iteration_found=[0], probability=[None], initiation=[None], source=["initial"]
+    )
+    found = layer(
+        [(900, 900)], id=["b"], iteration_found=[1], probability=["high"], initiation=[None], source=["inspection"]
+    )
     rejected = layer(
         [(1500, 100), (1550, 100), (2500, 100), (2700, 2700)],
         id=["c", "d", "e", "f"],

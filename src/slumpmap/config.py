@@ -140,6 +140,8 @@ class WindowSettings(Settings):
     def _overlap_fits(self) -> WindowSettings:
         if self.overlap_px >= self.window_px:
             raise ValueError("overlap_px must be smaller than window_px")
+        if self.window_px % 16:
+            raise ValueError("window_px must be a multiple of 16, the encoder's stride")
         return self
 
 

@@ -67,8 +67,9 @@ def check_whole(path: Path, what: str = "raster") -> None:
             return
         size = Path(path).stat().st_size
         height, width = dataset.block_shapes[-1]
-        last_band = dataset.count if dataset.interleaving and dataset.interleaving.name == "band" else 1
-        for band in {1, last_band}:
+        # Where bands lie apart they may have been written in any order, so that each can be the last.
+        apart = dataset.interleaving is not None and dataset.interleaving.name == "band"
+        for band in dataset.indexes if apart else (1,):
             for y in range(-(-dataset.height // height)):
                 for x in range(-(-dataset.width // width)):
                     offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)

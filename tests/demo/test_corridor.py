@@ -67,7 +67,7 @@ def test_dem_reaches_beyond_the_imaged_area(corridor: Path) -> None:
         values = dem.read(1)
         assert dem.bounds.left <= west - 15000 and dem.bounds.right >= east + 15000
         assert dem.bounds.bottom <= south - 15000 and dem.bounds.top >= north + 15000
-    assert 4500.0 <= values.min() and values.max() <= 5200.0
+    assert values.min() >= 4500.0 and values.max() <= 5200.0
     for name in ("vegetation", "soil"):
         with rasterio.open(corridor / f"{name}.tif") as classes:
             codes = set(np.unique(classes.read(1)))

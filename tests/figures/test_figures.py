@@ -6,9 +6,9 @@ import geopandas as gpd
 import matplotlib.image
 import numpy as np
 import pytest
-from toy_campaign import X, Y
 from rasterio.transform import from_origin
 from shapely.geometry import box
+from toy_campaign import X, Y
 
 from slumpmap.errors import InputError
 from slumpmap.figures.histograms import area_histogram

@@ -85,7 +85,9 @@ def write_outcomes(folder: Path, rows, state: str = "decided") -> list[Path]:
     for row in rows:
         path = folder / f"{row[0]:02d}" / "outcome.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(dict(zip(keys, row, strict=True)) | {"state": state, "known": 0, "rejected_before": 0}))
+        path.write_text(
+            json.dumps(dict(zip(keys, row, strict=True)) | {"state": state, "known": 0, "rejected_before": 0})
+        )
         paths.append(path)
     return paths
 
@@ -94,7 +96,9 @@ def make_toy(folder: Path) -> Toy:
     """The whole campaign in a folder."""
     rng = np.random.default_rng(7)
     grid = Grid.over(box(X, Y, X + WIDTH, Y + HEIGHT), UTM, 6.0, 512)
-    write_raster(folder / "dem.tif", fractal((280, 380), rng), from_origin(X - 1200, Y + HEIGHT + 1200, 30, 30), UTM, -9999)
+    write_raster(
+        folder / "dem.tif", fractal((280, 380), rng), from_origin(X - 1200, Y + HEIGHT + 1200, 30, 30), UTM, -9999
+    )
     slope_aspect(folder / "dem.tif", folder / "slope.tif", folder / "aspect.tif", "numpy")
     north = np.linspace(Y - 800, Y + HEIGHT + 800, 30)
     road = LineString(np.column_stack([X + 3000 + 700 * np.sin(north / 900), north]))

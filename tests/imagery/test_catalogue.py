@@ -59,7 +59,7 @@ def test_scene_truncated_before_its_directory(tmp_path: Path) -> None:
     with rasterio.open(path, "r+") as scene:
         scene.update_tags(note="x" * 5000)
     source = write_catalogue(tmp_path / "scenes.gpkg", [GOOD])
-    path.write_bytes(path.read_bytes()[:-2000])
+    path.write_bytes(path.read_bytes()[:-6000])
     refuse(source, "a.tif", "scene cannot be read", "Replace the file")
 
 

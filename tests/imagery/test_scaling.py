@@ -128,11 +128,11 @@ def test_percentiles_of_valid_clear_pixels_in_the_area(tmp_path: Path) -> None:
         rows.append({"path": f"{name}.tif", "acquired": f"{year}-07-01", "cloud_fraction": 0.0, "udm": ""})
     write_scene(tmp_path / "b_udm2.tif", udm_like(clear), nodata=None)
     rows[1]["udm"] = "b_udm2.tif"
-    area = Polygon([(WEST, NORTH), (WEST + 384, NORTH), (WEST, NORTH - 384)])
+    area = Polygon([(WEST, NORTH), (WEST + 383, NORTH), (WEST, NORTH - 383)])
     settings = ScalingSettings(scaling="percentiles", percentiles=(2, 98))
     written = scaled(tmp_path, write_catalogue(tmp_path / "s.gpkg", rows), settings, area=area)
     y, x = np.mgrid[:128, :128] + 0.5
-    inside = x + y < 128
+    inside = x + y < 383 / 3
     used = np.concatenate([first[:, inside & (first[0] > 0)], second[:, inside & clear]], axis=1)[[2, 1, 0]]
     for key, share in (("low", 2), ("high", 98)):
         assert written[key] == np.percentile(used, share, axis=1, method="inverted_cdf").tolist()

@@ -32,7 +32,11 @@ def slumps(path, **columns):
         "initiation": [None, "2016-17", None],
         "source": ["initial", "inspection", "inspection"],
     } | columns
-    shapes = [box(X, Y, X + 100, Y + 100), Point(X + 3000, Y + 1000).buffer(50, 64), box(X + 9e4, Y, X + 9e4 + 30, Y + 30)]
+    shapes = [
+        box(X, Y, X + 100, Y + 100),
+        Point(X + 3000, Y + 1000).buffer(50, 64),
+        box(X + 9e4, Y, X + 9e4 + 30, Y + 30),
+    ]
     write_layer(gpd.GeoDataFrame(table, geometry=shapes, crs=UTM), path)
     return path
 
@@ -50,7 +54,9 @@ def inputs(tmp_path):
     return tmp_path
 
 
-def build(folder, name="inventory", dem="dem.tif", slope="slope.tif", aspect="aspect.tif", roads="roads.gpkg", **settings):
+def build(
+    folder, name="inventory", dem="dem.tif", slope="slope.tif", aspect="aspect.tif", roads="roads.gpkg", **settings
+):
     files = [folder / given if given else None for given in (dem, slope, aspect, roads)]
     outputs = [folder / f"{name}.{suffix}" for suffix in ("gpkg", "parquet", "csv")]
     build_inventory(folder / "slumps.gpkg", GRID, *files, InventorySettings(**settings), *outputs)
@@ -85,7 +91,9 @@ def test_roads(inputs):
 def test_terrain(inputs, capsys):
     table = build(inputs)
     square = table.loc["square"]
-    assert square.elevation_mean == pytest.approx(4700 + np.tan(np.radians(10)) * 3834, abs=0.01)  # rows at 15, 45, 75 m, a third of 105 m
+    assert square.elevation_mean == pytest.approx(
+        4700 + np.tan(np.radians(10)) * 3834, abs=0.01
+    )  # rows at 15, 45, 75 m, a third of 105 m
     assert square.elevation_min < square.elevation_mean < square.elevation_max
     assert square.slope_mean == pytest.approx(10, abs=1e-3)
     assert (square.aspect_mean, square.aspect_concentration) == pytest.approx((0, 1), abs=1e-3)

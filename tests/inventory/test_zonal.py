@@ -63,7 +63,9 @@ def test_nodata_and_outside_do_not_count(tmp_path, nodata):
     values[0, 0] = np.nan if nodata is None else nodata
     path = tmp_path / "values.tif"
     write_raster(path, values, TRANSFORM, UTM, nodata=nodata)
-    table = zonal_statistics(path, layer(box(0, 60, 60, 90), box(0, 60, 30, 90), box(-60, 0, 15, 15), box(200, 0, 210, 9)))
+    table = zonal_statistics(
+        path, layer(box(0, 60, 60, 90), box(0, 60, 30, 90), box(-60, 0, 15, 15), box(200, 0, 210, 9))
+    )
     assert table["mean"].tolist() == pytest.approx([2, np.nan, 7, np.nan], nan_ok=True)
 
 

@@ -55,7 +55,9 @@ def test_perfect_expert_draws_the_truth_and_leaves_known_slumps_alone(scene):
     assert not verdict[0] and verdict[1:COUNT].all() and not verdict[COUNT:].any()
     truth = read_layer(scene / "truth.gpkg", "truth")
     assert shapely.equals_exact(
-        shapely.normalize(decisions.geometry.to_numpy()[1:COUNT]), shapely.normalize(truth.geometry.to_numpy()[1:]), 0.01
+        shapely.normalize(decisions.geometry.to_numpy()[1:COUNT]),
+        shapely.normalize(truth.geometry.to_numpy()[1:]),
+        0.01,
     ).all()
     assert set(decisions.loc[verdict, "initiation"]) == {"2016-2017"}
     assert decisions.loc[~verdict, "probability"].isna().all()

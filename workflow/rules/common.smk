@@ -8,6 +8,7 @@ from pathlib import Path
 from slumpmap.config import CompositeSettings, ScalingSettings, check_config, grid_of
 from slumpmap.errors import InputError
 from slumpmap.options import as_options
+from slumpmap.runlock import claim
 from slumpmap.status import campaign_status
 
 try:
@@ -23,6 +24,9 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", os.defpath)]),
     PYTHONPATH=str(Path(workflow.basedir) / "src"),
 )
+
+# Held until this process ends. Jobs on other nodes read this file too; only the main process may claim.
+RUN_LOCK = claim(Path.cwd()) if workflow.is_main_process else None
 
 INPUTS = campaign.input_files()
 RESULTS = campaign.folder.as_posix()

@@ -91,7 +91,7 @@ SHADED_STRENGTH = 0.35
 
 # Share of drained ponds and borrow pits with wet hollows as dark as a headwall's shadow, and their strength: without
 # them, the colour of the shadow alone would give slumps away.
-WET_LOOKALIKES = 0.6
+WET_LOOKALIKES = 0.45
 WET_STRENGTH = (0.4, 0.62)
 
 # Width of the shadow, metres: at a vanishing slump, and what a slump of 1 ha has more.

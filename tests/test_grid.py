@@ -1,0 +1,136 @@
+"""The tile grid: ids, windows, neighbours, and that tiles part the extent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely.geometry import MultiPolygon, Polygon, box
+
+from slumpmap.errors import InputError
+from slumpmap.grid import Grid, Tile, Window, check_projected
+
+CRS = "EPSG:32646"
+GRID = Grid.over(box(500_000, 3_839_000, 503_600, 3_841_700), CRS, 3.0, 512)
+
+resolutions = st.sampled_from([0.5, 3.0, 10.0])
+starts = st.integers(-100_000, 100_000)
+sizes = st.integers(1, 700)
+
+
+def grid(west: float, south: float, width: int, height: int, resolution: float, tile_px: int) -> Grid:
+    return Grid.over(box(west, south, west + width * resolution, south + height * resolution), CRS, resolution, tile_px)
+
+
+def test_ids_go_east_and_south() -> None:
+    assert [tile.id for tile in GRID.tiles] == [
+        "x000_y000",
+        "x001_y000",
+        "x002_y000",
+        "x000_y001",
+        "x001_y001",
+        "x002_y001",
+    ]
+    assert GRID.tile("x001_y001").window == Window(512, 512, 512, 512)
+    assert Tile(12, 1003, 64).id == "x1003_y012"
+    assert "x002_y001" in GRID and "x003_y001" not in GRID
+
+
+def test_unknown_tile() -> None:
+    with pytest.raises(InputError, match="no such tile"):
+        GRID.tile("x009_y009")
+
+
+def test_neighbours() -> None:
+    assert [tile.id for tile in GRID.neighbours("x001_y000")] == [
+        "x000_y000",
+        "x002_y000",
+        "x000_y001",
+        "x001_y001",
+        "x002_y001",
+    ]
+
+
+def test_tiles_that_the_area_does_not_touch_are_left_out() -> None:
+    corner = MultiPolygon([box(0, 0, 100, 100), box(300, 300, 400, 400)])
+    assert [tile.id for tile in Grid.over(corner, CRS, 1.0, 100).tiles] == ["x003_y000", "x000_y003"]
+
+
+def test_area_that_ends_on_a_tile_edge_takes_no_tile_more() -> None:
+    assert len(grid(3, 3, 256, 128, 3.0, 128).tiles) == 2
+
+
+def test_origin_is_snapped_outward_whatever_the_tile_size() -> None:
+    for tile_px in (64, 512):
+        made = Grid.over(box(10.1, 20.2, 99.9, 80.7), CRS, 3.0, tile_px)
+        assert (made.x0, made.y0) == (9.0, 81.0)
+
+
+@given(starts, starts, sizes, sizes, resolutions, st.integers(64, 300))
+def test_tiles_part_the_extent(x: int, y: int, width: int, height: int, resolution: float, tile_px: int) -> None:
+    """Each pixel of the extent lies in exactly one tile."""
+    made = grid(x * resolution, y * resolution, width, height, resolution, tile_px)
+    seen = np.zeros((made.extent.height, made.extent.width), int)
+    for tile in made.tiles:
+        part = tile.window
+        seen[part.row : part.row + part.height, part.column : part.column + part.width] += 1
+    assert seen.shape == (height, width)
+    assert (seen == 1).all()
+
+
+@given(starts, starts, st.integers(-900, 900), st.integers(-900, 900), sizes, sizes, resolutions)
+def test_window_of_bounds(x: int, y: int, row: int, column: int, height: int, width: int, resolution: float) -> None:
+    made = grid(x * resolution, y * resolution, 10, 10, resolution, 64)
+    window = Window(row, column, height, width)
+    assert made.window_of(made.bounds(window)) == window
+    west, south, east, north = made.bounds(window)
+    inner = made.window_of((west + 0.3 * resolution, south, east, north - 0.7 * resolution))
+    assert inner == window
+    transform = made.window_transform(window)
+    assert transform @ (0, 0) == (west, north)
+    assert transform @ (width, height) == pytest.approx((east, south))
+
+
+@given(st.integers(-200, 900), st.integers(-200, 900), sizes, sizes)
+def test_tiles_in_a_window(row: int, column: int, height: int, width: int) -> None:
+    window = Window(row, column, height, width)
+    made = grid(0, 0, 600, 500, 3.0, 128)
+    square = box(*made.bounds(window))
+    touching = [t for t in made.tiles if shapely.relate_pattern(box(*made.bounds(t.window)), square, "T********")]
+    assert list(made.tiles_in(window)) == touching
+
+
+def test_grow() -> None:
+    assert Window(3, 4, 5, 6).grow(2) == Window(1, 2, 9, 10)
+
+
+def test_round_trip_through_a_file(tmp_path: Path) -> None:
+    made = Grid.over(Polygon([(0, 0), (90, 10), (40, 80.25)]), CRS, 3.0, 64)
+    (tmp_path / "grid.json").write_text(made.to_json())
+    assert Grid.read(tmp_path / "grid.json") == made
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", '{"area_wkt": "POLYGON"}'])
+def test_unreadable_grid(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "grid.json").write_text(content)
+    with pytest.raises(InputError, match="not a readable grid"):
+        Grid.read(tmp_path / "grid.json")
+
+
+@pytest.mark.parametrize(
+    ("crs", "fault"),
+    [("EPSG:99999", "unknown CRS"), ("EPSG:4326", "not projected in metres"), ("EPSG:2263", "not projected in metres")],
+)
+def test_unsuitable_crs(crs: str, fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        check_projected(crs, "grid.crs")
+
+
+def test_empty_area() -> None:
+    with pytest.raises(InputError, match="empty"):
+        Grid.over(Polygon(), CRS, 3.0, 64)

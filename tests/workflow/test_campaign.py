@@ -1,0 +1,96 @@
+"""The whole DAG on the tiny corridor: loop, second call, changed options, kill and resume, other tilings."""
+
+import json
+import time
+
+import pytest
+from geopandas.testing import assert_geodataframe_equal
+
+from slumpmap.vector import read_layer
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, tiny_corridor):
+    """A campaign of two iterations, run from the start to its end without a break."""
+    from tests.workflow.conftest import Workflow
+
+    workflow = Workflow(tmp_path_factory.mktemp("unbroken"))
+    workflow.bring(tiny_corridor)
+    workflow.configure()
+    status, output = workflow.run()
+    assert status == 0, output
+    return workflow, output
+
+
+def inventory(workflow):
+    return read_layer(workflow.folder / "results" / "tiny" / "inventory" / "inventory.gpkg", "inventory")
+
+
+def summary(workflow):
+    return json.loads((workflow.folder / "results" / "tiny" / "summary.json").read_text())
+
+
+def test_campaign_ends_with_an_inventory_tables_and_figures(unbroken):
+    workflow, output = unbroken
+    results = workflow.folder / "results" / "tiny"
+    figures = summary(workflow)
+    assert figures["iterations"][0]["new"] >= 1
+    assert len(figures["iterations"]) == 2
+    assert figures["slumps"] == len(inventory(workflow)) == figures["iterations"][-1]["total"]
+    assert figures["recall"] > figures["iterations"][0]["positives"] / 20
+    for name in ("table2.md", "map.png", "map.pdf", "areas.png", "iterations.png", "contact_sheet.png"):
+        assert (results / "report" / name).stat().st_size > 0
+    assert "iteration 02: decided" in output
+
+
+def test_second_call_does_nothing(unbroken):
+    workflow, _ = unbroken
+    status, output = workflow.run()
+    assert status == 0 and "Nothing to be done" in output
+
+
+def test_changed_threshold_runs_candidates_again_but_not_training(unbroken):
+    workflow, _ = unbroken
+    status, output = workflow.run("-n", "--config", "candidates={threshold: 0.4}")
+    assert status == 0
+    assert "rule parts_000" in output or "parts_000" in output
+    assert not [line for line in output.splitlines() if line.split()[:1] in (["train"], ["windows"], ["infer_000"])]
+
+
+def test_report_opens_offline(unbroken):
+    workflow, _ = unbroken
+    status, output = workflow.run("--report", "report.html")
+    assert status == 0, output
+    page = (workflow.folder / "report.html").read_text()
+    assert "map.png" in page and '<script src="http' not in page
+
+
+def test_killed_run_resumes_to_the_same_inventory(unbroken, workflow, tiny_corridor):
+    workflow.bring(tiny_corridor)
+    workflow.configure()
+    process = workflow.start()
+    log = workflow.folder / "results" / "tiny" / "logs" / "02" / "train.log"
+    deadline = time.monotonic() + 900
+    while not log.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.5)
+    time.sleep(4)
+    assert process.poll() is None, "the run ended before it could be killed"
+    workflow.kill(process)
+    status, output = workflow.run()
+    assert status == 0, output
+    # What was done before the kill is not done again.
+    assert "Compositing" not in output
+    assert_geodataframe_equal(inventory(workflow), inventory(unbroken[0]))
+
+
+def test_inventory_does_not_depend_on_the_tile_size(unbroken, workflow, tiny_corridor):
+    workflow.bring(tiny_corridor)
+    workflow.configure(iterations={"maximum": 1}, grid={"tile_px": 320})
+    status, output = workflow.run()
+    assert status == 0, output
+    polygons = "results/tiny/iterations/01/candidates/candidates.gpkg"
+    assert_geodataframe_equal(
+        read_layer(workflow.folder / polygons, "candidates"), read_layer(unbroken[0].folder / polygons, "candidates")
+    )

@@ -80,7 +80,7 @@ def pixel_score(image: NDArray[np.uint16], slump: NDArray[np.bool_], seed: int) 
             rng.choice(negative, min(len(negative), 320_000), replace=False),
         ]
     )
-    model = HistGradientBoostingClassifier(max_iter=120, max_leaf_nodes=63, random_state=seed)
+    model = HistGradientBoostingClassifier(max_iter=60, learning_rate=0.2, max_leaf_nodes=63, random_state=seed)
     model.fit(values[chosen], target[chosen])
     score = np.zeros(seen.shape, np.float32)
     score[seen] = np.concatenate([model.predict_proba(part)[:, 1] for part in np.array_split(values, 8)])

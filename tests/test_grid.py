@@ -17,7 +17,7 @@ from slumpmap.grid import Grid, Tile, Window, check_projected
 CRS = "EPSG:32646"
 GRID = Grid.over(box(500_000, 3_839_000, 503_600, 3_841_700), CRS, 3.0, 512)
 
-resolutions = st.sampled_from([0.5, 3.0, 10.0])
+resolutions = st.sampled_from([0.1, 3.0, 10.0])
 starts = st.integers(-100_000, 100_000)
 sizes = st.integers(1, 700)
 
@@ -45,14 +45,16 @@ def test_unknown_tile() -> None:
         GRID.tile("x009_y009")
 
 
-def test_neighbours() -> None:
-    assert [tile.id for tile in GRID.neighbours("x001_y000")] == [
-        "x000_y000",
-        "x002_y000",
-        "x000_y001",
-        "x001_y001",
-        "x002_y001",
-    ]
+def test_tiles_around_a_tile() -> None:
+    names = {tile.id for tile in grid(0, 0, 640, 640, 3.0, 128).around("x002_y002", 1)}
+    assert names == {f"x00{x}_y00{y}" for x in (1, 2, 3) for y in (1, 2, 3)}
+    assert [tile.id for tile in GRID.around("x001_y000", 0)] == ["x001_y000"]
+
+
+def test_a_margin_wider_than_a_tile_reaches_the_second_ring() -> None:
+    wide = grid(0, 0, 640, 640, 3.0, 128)
+    assert len(wide.around("x002_y002", 128)) == 9
+    assert len(wide.around("x002_y002", 129)) == 25
 
 
 def test_tiles_that_the_area_does_not_touch_are_left_out() -> None:

@@ -129,7 +129,7 @@ class ImagerySettings(CompositeSettings, ScalingSettings):
 class WindowSettings(Settings):
     """Training windows cut around labelled polygons."""
 
-    window_px: int = Field(480, ge=32, description="width of a window, pixels")
+    window_px: int = Field(480, ge=32, description="width of a window, pixels; a multiple of 16, as in inference")
     overlap_px: int = Field(160, ge=0, description="overlap of neighbouring windows, pixels")
     buffer_m: Metres = Field(300.0, description="margin around a polygon's box, metres")
     min_valid: Share = Field(0.6, description="windows with a smaller share of valid pixels are left out")
@@ -273,9 +273,13 @@ class Config(Settings):
     run: RunSettings = Field(RunSettings(), description="jobs")
 
     @model_validator(mode="after")
-    def _sources_there(self) -> Config:
+    def _sections_agree(self) -> Config:
         if self.review.mode == "simulated" and self.inputs.truth is None:
             raise ValueError("review.mode: simulated needs inputs.truth")
+        if self.windows.window_px != self.inference.window_px:
+            raise ValueError(
+                "windows.window_px and inference.window_px must be equal: a network maps what it was taught"
+            )
         if (self.inputs.positives is None) == (self.consensus is None):
             raise ValueError("give either inputs.positives or the section consensus")
         return self

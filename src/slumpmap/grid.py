@@ -124,10 +124,9 @@ class Grid:
             raise InputError(tile_id, "no such tile in the grid", "take an id of the form x000_y000 from grid.json")
         return self._by_id[tile_id]
 
-    def neighbours(self, tile_id: str) -> list[Tile]:
-        """The up to eight tiles around a tile, without itself, in grid order."""
-        centre = self.tile(tile_id)
-        return [t for t in self.tiles if t != centre and abs(t.x - centre.x) <= 1 and abs(t.y - centre.y) <= 1]
+    def around(self, tile_id: str, pixels: int) -> list[Tile]:
+        """The tile and those that a margin of `pixels` round it touches, in grid order."""
+        return list(self.tiles_in(self.tile(tile_id).window.grow(pixels)))
 
     def tiles_in(self, window: Window) -> Iterator[Tile]:
         """The tiles that a window of grid pixels touches, in grid order."""

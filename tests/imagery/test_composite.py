@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
@@ -26,11 +25,13 @@ from scene_maker import (
 )
 from shapely.geometry import Point, box
 
-from slumpmap.config import CompositeSettings
+from slumpmap.config import CompositeSettings, ScalingSettings
 from slumpmap.errors import InputError
 from slumpmap.imagery.area import area_mask
+from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.composite import make_tiles
 from slumpmap.imagery.resampling import LATTICE_PX, lattice_of
+from slumpmap.imagery.scaling import make_scaling
 
 CLEAR = {"acquired": "2019-07-21", "cloud_fraction": 0.0}
 
@@ -270,8 +271,11 @@ def test_only_scenes_of_the_year(tmp_path: Path) -> None:
     for year, value in ((2018, 600), (2019, 1500)):
         write_scene(tmp_path / f"{year}.tif", flat(value))
         rows.append({"path": f"{year}.tif", "acquired": f"{year}-07-01", "cloud_fraction": 0.0})
-    source = write_catalogue(tmp_path / "s.gpkg", rows)
-    grid = grid_of()
-    image = mosaic(tmp_path, source, grid)
-    assert set(np.unique(image)) == {128}
-    assert gpd.read_file(tmp_path / "run" / "catalogue.gpkg")["selected"].tolist() == [False, True]
+    source, grid, how = write_catalogue(tmp_path / "s.gpkg", rows), grid_of(), CompositeSettings()
+    catalogue, scaling = tmp_path / "catalogue.gpkg", tmp_path / "scaling.json"
+    make_catalogue(source, grid, how, [2018, 2019], catalogue)
+    make_scaling(catalogue, grid, ScalingSettings(), how.bands, scaling)
+    for year, value in ((2018, 52), (2019, 128)):
+        make_tiles(catalogue, scaling, grid, year, how, tmp_path / str(year), ["x000_y000"])
+        with rasterio.open(tmp_path / str(year) / "x000_y000.tif") as tile:
+            assert set(np.unique(tile.read())) == {value}

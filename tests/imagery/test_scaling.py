@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ def test_what_is_no_number_is_nodata_in_all_bands(value: float) -> None:
     assert to_8bit(values, np.ones((1, 2), bool), LOW, HIGH).tolist() == [[[0, 128]]] * 3
 
 
+@settings(deadline=None)  # the first example may have to compile
 @given(
     hnp.arrays(np.float32, (3, 4, 5), elements=FLOATS),
     hnp.arrays(np.bool_, (3, 4, 5)),
@@ -61,6 +62,7 @@ def test_zero_exactly_where_invalid(
     assert np.array_equal(out > 0, np.broadcast_to(good, out.shape))
 
 
+@settings(deadline=None)  # the first example may have to compile
 @given(hnp.arrays(np.uint16, 50), st.floats(-1e4, 1e4), st.floats(1e-2, 1e5))
 def test_monotone(values: NDArray[np.uint16], low: float, width: float) -> None:
     line = np.sort(values)[None, None]
@@ -68,6 +70,7 @@ def test_monotone(values: NDArray[np.uint16], low: float, width: float) -> None:
     assert (np.diff(out[0, 0].astype(int)) >= 0).all()
 
 
+@settings(deadline=None)  # the first example may have to compile
 @given(hnp.arrays(np.uint8, (2, 9, 8), elements=st.sampled_from([0, 1, 2, 60, 128, 200, 255])))
 def test_sharpening_equals_direct_convolution(image: NDArray[np.uint8]) -> None:
     out = sharpen(image)
@@ -87,7 +90,7 @@ def test_percentiles_of_integers_are_exact(dtype: str) -> None:
     counts = Histogram(3)
     for part in np.array_split(values, 7, axis=1):
         counts.add(part)
-    for share in (0, 1, 37.5, 99, 100):
+    for share in (0, 1, 37.77, 99, 100):
         assert counts.percentile(share) == np.percentile(values, share, axis=1, method="inverted_cdf").tolist()
 
 
@@ -109,10 +112,10 @@ def test_percentiles_of_integers_and_floats_together() -> None:
     assert counts.percentile(75) == pytest.approx([49], rel=1 / 2048)
 
 
-def scaled(folder: Path, source: Path, settings: ScalingSettings, **grid: object) -> dict[str, object]:
+def scaled(folder: Path, source: Path, how: ScalingSettings, **grid: object) -> dict[str, object]:
     campaign = grid_of(**grid)  # type: ignore[arg-type]
     make_catalogue(source, campaign, CompositeSettings(), [2018, 2019], folder / "checked.gpkg")
-    make_scaling(folder / "checked.gpkg", campaign, settings, [3, 2, 1], folder / "scaling.json")
+    make_scaling(folder / "checked.gpkg", campaign, how, [3, 2, 1], folder / "scaling.json")
     return dict(read_json(folder / "scaling.json"))
 
 
@@ -129,8 +132,8 @@ def test_percentiles_of_valid_clear_pixels_in_the_area(tmp_path: Path) -> None:
     write_scene(tmp_path / "b_udm2.tif", udm_like(clear), nodata=None)
     rows[1]["udm"] = "b_udm2.tif"
     area = Polygon([(WEST, NORTH), (WEST + 383, NORTH), (WEST, NORTH - 383)])
-    settings = ScalingSettings(scaling="percentiles", percentiles=(2, 98))
-    written = scaled(tmp_path, write_catalogue(tmp_path / "s.gpkg", rows), settings, area=area)
+    wanted = ScalingSettings(scaling="percentiles", percentiles=(2, 98))
+    written = scaled(tmp_path, write_catalogue(tmp_path / "s.gpkg", rows), wanted, area=area)
     y, x = np.mgrid[:128, :128] + 0.5
     inside = x + y < 383 / 3
     used = np.concatenate([first[:, inside & (first[0] > 0)], second[:, inside & clear]], axis=1)[[2, 1, 0]]

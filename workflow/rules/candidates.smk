@@ -6,7 +6,7 @@ for number, batch in enumerate(BATCHES):
             f"parts_{number:03d}"
         input:
             grid=GRID,
-            tiles=[f"{ITERATION}/probability/{tile}.tif" for tile in with_neighbours(batch)],
+            tiles=[f"{ITERATION}/probability/{tile}.tif" for tile in with_margin(batch, 1)],
         output:
             [f"{ITERATION}/parts/{tile}.parquet" for tile in batch],
         log:

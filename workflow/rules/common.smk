@@ -51,10 +51,9 @@ wildcard_constraints:
     reviewer=r"[^/]+",
 
 
-def with_neighbours(batch):
-    """Ids of a batch's tiles and of those around them, whose margins the batch reads."""
-    around = {tile.id for name in batch for tile in tile_grid.neighbours(name)}
-    return sorted(around | set(batch))
+def with_margin(batch, pixels):
+    """Ids of a batch's tiles and of those that a margin of `pixels` round them touches."""
+    return sorted({tile.id for name in batch for tile in tile_grid.around(name, pixels)})
 
 
 def option(name, value):

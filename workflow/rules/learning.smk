@@ -108,7 +108,7 @@ for number, batch in enumerate(BATCHES):
             scaling=SCALING,
             model=f"{ITERATION}/model/weights.safetensors",
             card=f"{ITERATION}/model/model.json",
-            tiles=[f"{IMAGERY}/{tile}.tif" for tile in with_neighbours(batch)],
+            tiles=[f"{IMAGERY}/{tile}.tif" for tile in with_margin(batch, campaign.inference.window_px)],
         output:
             [f"{ITERATION}/probability/{tile}.tif" for tile in batch],
         log:

@@ -23,8 +23,8 @@ from slumpmap.raster import RGB_NODATA, Mosaic
 _BUFFER_M = 300.0
 _CHIP = 28 * MM
 _GAP = 1.5 * MM
-_LABELS = 26 * MM
-_HEAD = 12 * MM
+_LABELS = 36 * MM
+_HEAD = 14 * MM
 # Ground without image: light, so that it is not taken for shadow.
 _NO_IMAGE = 225
 
@@ -71,7 +71,7 @@ def contact_sheet(
                     window = chip_window(slump.geometry, grid)
                     _draw(axes, mosaic.read(window), window, grid)
                     if row == 0:
-                        axes.set_title(str(year))
+                        axes.set_title(str(year), pad=3)
                     if year == mapping_year:
                         _outline(axes, slump.geometry)
                     if column == 0:

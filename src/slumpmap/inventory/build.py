@@ -115,7 +115,7 @@ def aspect_class(degrees: NDArray[np.float64]) -> NDArray[np.object_]:
     """
     known = ~np.isnan(degrees)
     sector = np.floor((np.where(known, degrees, 0.0) + 22.5) / 45.0).astype(int) % len(SECTORS)
-    names = np.array(SECTORS, dtype=object)[sector]
+    names: NDArray[np.object_] = np.array(SECTORS, dtype=object)[sector]
     names[~known] = None
     return names
 

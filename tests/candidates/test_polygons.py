@@ -23,7 +23,7 @@ CRS = "EPSG:32646"
 PIXEL = 3.0
 
 
-def polygons(values, tile_px, folder, connectivity=8, mmu_ha=0.0, threshold=0.5):
+def polygons(values, tile_px, folder, connectivity=8, mmu_ha=0.0, threshold=0.5, area_crs=None):
     """The candidates of a whole raster cut into tiles of `tile_px`."""
     height, width = values.shape
     area = shapely.box(600000, 3840000 - height * PIXEL, 600000 + width * PIXEL, 3840000)
@@ -36,7 +36,7 @@ def polygons(values, tile_px, folder, connectivity=8, mmu_ha=0.0, threshold=0.5)
         write_raster(folder / f"{tile.id}.tif", part, grid.window_transform(tile.window), CRS, PROBABILITY_NODATA)
     ids = [tile.id for tile in grid.tiles]
     trace_parts(folder, grid, folder / "parts", ids, threshold, connectivity)
-    merge_parts(folder / "parts", grid, folder / "polygons.gpkg", mmu_ha, connectivity)
+    merge_parts(folder / "parts", grid, folder / "polygons.gpkg", mmu_ha, connectivity, area_crs)
     return read_layer(folder / "polygons.gpkg", "polygons")
 
 
@@ -61,7 +61,13 @@ def test_polygons_do_not_depend_on_the_tiling(values, sides, connectivity, tmp_p
     inside = (values >= 127) & (values != PROBABILITY_NODATA)
     labels, count = ndimage.label(inside, np.ones((3, 3)) if connectivity == 8 else None)
     assert len(small) == count
-    assert sorted(small["pixels"]) == sorted(np.bincount(labels.ravel())[1:])
+    # ndimage numbers labels by their first pixel, which is the order of the layer.
+    first = np.array([np.argwhere(labels == label)[0] for label in range(1, count + 1)]).reshape(-1, 2)
+    assert small["id"].tolist() == [f"r{row:06d}c{column:06d}" for row, column in first]
+    assert small["pixels"].tolist() == np.bincount(labels.ravel(), minlength=count + 1)[1:].tolist()
+    numbers = np.arange(1, count + 1)
+    assert small["score"].to_numpy() == pytest.approx(ndimage.mean(values / 254, labels, numbers), abs=6e-5)
+    assert small["score_max"].to_numpy() == pytest.approx(ndimage.maximum(values / 254, labels, numbers), abs=6e-5)
     assert small.area.to_numpy() == pytest.approx(small["pixels"].to_numpy() * PIXEL**2, rel=1e-12)
     transform = Affine(PIXEL, 0.0, 600000.0, 0.0, -PIXEL, 3840000.0)
     traced = [
@@ -92,6 +98,7 @@ def test_diagonal_pixels_over_a_tile_corner(tile_px, connectivity, count, tmp_pa
     found = polygons(values, tile_px, tmp_path, connectivity)
     assert len(found) == count
     assert found["pixels"].sum() == 2 and found.is_valid.all()
+    assert set(found.geom_type) == {"MultiPolygon" if connectivity == 8 else "Polygon"}
 
 
 def test_a_hole_over_a_seam_stays_a_hole(tmp_path):
@@ -110,6 +117,24 @@ def test_minimum_mapping_unit_is_inclusive(tmp_path):
     assert polygons(values, 16, tmp_path, mmu_ha=9 * 9 / 10_000)["pixels"].tolist() == [9]
 
 
+@pytest.mark.parametrize("tile_px", [4, 16])
+def test_minimum_mapping_unit_is_that_of_the_whole_polygon(tile_px, tmp_path):
+    """Each part over the corner of four tiles is smaller than the unit, the slump is not."""
+    values = np.zeros((8, 16), dtype=np.uint8)
+    values[3:5, 3:5] = 254
+    values[0, 14] = 254
+    assert polygons(values, tile_px, tmp_path, mmu_ha=4 * 9 / 10_000)["pixels"].tolist() == [4]
+
+
+@pytest.mark.parametrize("tile_px", [5, 64])
+def test_areas_can_be_taken_in_another_plane(tile_px, tmp_path):
+    values = np.zeros((16, 16), dtype=np.uint8)
+    values[2:10, 2:10] = 254
+    found = polygons(values, tile_px, tmp_path, area_crs="EPSG:6933")
+    assert found["area_ha"][0] == pytest.approx(found.to_crs("EPSG:6933").area[0] / 10_000, rel=1e-9)
+    assert found["area_ha"][0] != pytest.approx(64 * 9 / 10_000, rel=1e-5)
+
+
 def test_shares_of_the_outline_at_nodata_and_at_the_end_of_coverage(tmp_path):
     values = np.zeros((12, 12), dtype=np.uint8)
     values[0, 3:5] = 254
@@ -122,7 +147,7 @@ def test_shares_of_the_outline_at_nodata_and_at_the_end_of_coverage(tmp_path):
     assert polygons(values, 4, tmp_path / "clear")["at_edge"].tolist() == [True, False]
 
 
-@pytest.mark.parametrize(("threshold", "least"), [(0.5, 127), (0.3, 77), (127 / 254, 127), (0.999, 254)])
+@pytest.mark.parametrize(("threshold", "least"), [(0.5, 127), (0.3, 77), (77 / 254, 77), (0.999, 254), (1e-9, 1)])
 def test_threshold_is_compared_on_the_integer_scale(threshold, least, tmp_path):
     assert least_value(threshold) == least
     values = np.full((1, 2), least, dtype=np.uint8)
@@ -142,3 +167,11 @@ def test_missing_parts_are_refused(tmp_path):
     grid = Grid.over(shapely.box(600000, 3839976, 600024, 3840000), CRS, PIXEL, 4)
     with pytest.raises(InputError, match=r"x001_y001\.parquet: parts of a tile cannot be read"):
         merge_parts(tmp_path / "4_8" / "parts", grid, tmp_path / "out.gpkg", 0, 8)
+
+
+def test_a_missing_probability_tile_is_refused(tmp_path):
+    polygons(np.zeros((8, 8), dtype=np.uint8), 4, tmp_path)
+    (tmp_path / "4_8" / "x001_y001.tif").unlink()
+    grid = Grid.over(shapely.box(600000, 3839976, 600024, 3840000), CRS, PIXEL, 4)
+    with pytest.raises(InputError, match=r"x001_y001\.tif: tile cannot be read"):
+        trace_parts(tmp_path / "4_8", grid, tmp_path / "parts", ["x000_y000"], 0.5, 8)

@@ -98,7 +98,9 @@ def test_outcome_waits_for_reviewers_then_for_the_adjudicator_then_is_decided(it
     assert row["state"] == "decided"
     assert (row["positives"], row["inspected"], row["new"], row["total"]) == (1, 4, 2, 3)
     rejected = read_layer(iteration / "outcome" / "rejected.gpkg", "rejected")
-    assert rejected["id"].tolist() == ["01-c", "01-d"]
+    assert rejected.loc[~rejected["is_slump"], "id"].tolist() == ["01-c", "01-d"]
+    assert rejected.loc[rejected["is_slump"], "id"].tolist() == ["01-a", "01-b"]
+    assert rejected["use_as_negative"].tolist() == [False, False, True, True]
 
 
 def test_one_slump_drawn_for_two_candidates_counts_once(iteration):

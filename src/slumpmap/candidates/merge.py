@@ -29,7 +29,8 @@ def merge_parts(
     Columns: `id` (`r<row>c<column>` of the first pixel in row-major order: the place, whatever the tiling or the
     iteration), `score` and `score_max` (mean and largest probability), `pixels`, `area_ha`, `nodata_share` (share
     of the outline that borders nodata or the end of coverage), `at_edge` (whether any of it does), `west`,
-    `south`, `east`, `north`, geometry. Rows are sorted by first pixel.
+    `south`, `east`, `north`, geometry. Rows are sorted by first pixel, that is by id. Memory grows with the polygons
+    that are kept and with the parts at tile borders, not with the parts that are too small.
 
     Args:
         parts: folder of `<tile>.parquet`, one for each tile of the grid.
@@ -42,12 +43,48 @@ def merge_parts(
     Raises:
         InputError: the parts of a tile are missing or unreadable.
     """
-    pieces = _read_all(parts, grid)
-    group = _groups(pieces, connectivity)
+    finished, open_ended = [], []
+    for tile in grid.tiles:
+        pieces = _read_parts(parts / f"{tile.id}.parquet")
+        at_border = pieces["at_border"].to_numpy(dtype=bool)
+        # What no seam can continue is finished here, so that small ones are not kept for the whole region.
+        inner = pieces[~at_border]
+        finished.append(_finish(inner, np.arange(len(inner)), grid, mmu_ha, area_crs))
+        open_ended.append(pieces[at_border])
+    seams = _stack(open_ended)
+    finished.append(_finish(seams, _groups(seams, connectivity), grid, mmu_ha, area_crs))
+    layer = _stack(finished).sort_values("id", ignore_index=True)
+    write_layer(layer, out)
+
+
+def _read_parts(path: Path) -> gpd.GeoDataFrame:
+    """The parts of one tile."""
+    try:
+        return gpd.read_parquet(path, columns=[*PART_COLUMNS, "geometry"])
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"parts of a tile cannot be read ({error})", "run the workflow again") from error
+
+
+def _stack(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    """The rows of all layers; empty ones are left out, since pandas lets them change the types of columns."""
+    filled = [layer for layer in layers if not layer.empty] or layers[:1]
+    return gpd.GeoDataFrame(pd.concat(filled, ignore_index=True))
+
+
+def _finish(
+    pieces: gpd.GeoDataFrame, group: NDArray[np.intp], grid: Grid, mmu_ha: float, area_crs: str | None
+) -> gpd.GeoDataFrame:
+    """The polygons of parts that no further part continues, with all columns of the layer.
+
+    Args:
+        pieces: parts.
+        group: number of the polygon that each part belongs to, 0..n-1.
+        grid: the campaign's grid.
+        mmu_ha: smaller polygons are dropped.
+        area_crs: CRS in which areas are taken; None: pixels are counted.
+    """
     polygons = _add_up(pieces, group)
     outlines = _to_crs(_without_seams(_join(pieces, group)), grid)
-    in_order = np.lexsort((polygons["column"], polygons["row"]))
-    polygons, outlines = polygons.iloc[in_order], outlines[in_order]
     layer = gpd.GeoDataFrame(_attributes(polygons), geometry=outlines, crs=grid.crs)
     if area_crs is None:
         layer["area_ha"] = layer["pixels"] * (grid.resolution**2 / _SQUARE_METRES_PER_HA)
@@ -55,30 +92,12 @@ def merge_parts(
         layer["area_ha"] = layer.to_crs(area_crs).area / _SQUARE_METRES_PER_HA
     layer[["west", "south", "east", "north"]] = layer.bounds.to_numpy()
     # A polygon of just the minimum size stays, whatever the last bit of the product says.
-    layer = layer[layer["area_ha"].to_numpy() >= mmu_ha * (1 - 1e-9)].reset_index(drop=True)
-    write_layer(layer, out)
-
-
-def _read_all(folder: Path, grid: Grid) -> gpd.GeoDataFrame:
-    """The parts of every tile of the grid, in grid order."""
-    layers = []
-    for tile in grid.tiles:
-        path = folder / f"{tile.id}.parquet"
-        try:
-            layers.append(gpd.read_parquet(path, columns=[*PART_COLUMNS, "geometry"]))
-        except (OSError, ValueError) as error:
-            raise InputError(path, f"parts of a tile cannot be read ({error})", "run the workflow again") from error
-    filled = [layer for layer in layers if not layer.empty] or layers[:1]
-    return gpd.GeoDataFrame(pd.concat(filled, ignore_index=True))
+    return layer[layer["area_ha"].to_numpy() >= mmu_ha * (1 - 1e-9)]
 
 
 def _groups(pieces: gpd.GeoDataFrame, connectivity: int) -> NDArray[np.intp]:
-    """The number of the polygon that each part belongs to.
-
-    Only parts at a tile's border can meet others, and they meet others of another tile only.
-    """
-    border = np.flatnonzero(pieces["at_border"].to_numpy(dtype=bool))
-    outlines = pieces.geometry.to_numpy()[border]
+    """The number of the polygon that each part at a tile's border belongs to."""
+    outlines = pieces.geometry.to_numpy()
     left, right = shapely.STRtree(outlines).query(outlines, predicate="intersects")
     once = left < right
     left, right = left[once], right[once]
@@ -86,7 +105,7 @@ def _groups(pieces: gpd.GeoDataFrame, connectivity: int) -> NDArray[np.intp]:
         # A common corner is no connection: a common side has a length.
         shared = shapely.length(shapely.intersection(outlines[left], outlines[right])) > 0
         left, right = left[shared], right[shared]
-    links = coo_array((np.ones(len(left)), (border[left], border[right])), shape=(len(pieces), len(pieces)))
+    links = coo_array((np.ones(len(left)), (left, right)), shape=(len(pieces), len(pieces)))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.intp)
 
 

@@ -56,8 +56,11 @@ def trace_parts(
 
 
 def least_value(threshold: float) -> int:
-    """The smallest tile value whose probability is at least `threshold`."""
-    return int(np.ceil(round(threshold * PROBABILITY_SCALE, 6)))
+    """The smallest tile value whose probability is at least `threshold`, a number between 0 and 1.
+
+    Rounding first keeps a threshold of n/254 at n; the value 0 is below every threshold.
+    """
+    return max(1, int(np.ceil(round(threshold * PROBABILITY_SCALE, 6))))
 
 
 def _trace(values: NDArray[np.uint8], tile: Tile, least: int, connectivity: int) -> gpd.GeoDataFrame:
@@ -66,7 +69,7 @@ def _trace(values: NDArray[np.uint8], tile: Tile, least: int, connectivity: int)
     inside = (values >= least) & ~nodata
     own = inside[1:-1, 1:-1]
     labels, count = ndimage.label(own, structure=_EIGHT if connectivity == 8 else None)
-    table = _statistics(values[1:-1, 1:-1], labels, count, inside, nodata)
+    table = _statistics(values, labels, count, inside, nodata)
     table.insert(0, "tile", tile.id)
     table["row"] += tile.window.row
     table["column"] += tile.window.column
@@ -80,35 +83,38 @@ def _statistics(
     inside: NDArray[np.bool_],
     nodata: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """One row a label: integers only, so that the parts of a polygon add up exactly."""
-    flat = labels.ravel()
+    """One row a label, integers only, so that the parts of a polygon add up exactly.
 
-    def per_label(weights: NDArray[np.generic]) -> NDArray[np.int64]:
-        return np.rint(np.bincount(flat, weights=weights.ravel(), minlength=count + 1)[1:]).astype(np.int64)
-
-    height, width = labels.shape
-    outer = np.zeros(labels.shape, dtype=np.int64)
-    blind = np.zeros(labels.shape, dtype=np.int64)
+    `values`, `inside` and `nodata` have a margin of one pixel around `labels`. Only labelled pixels are
+    gathered, which keeps memory small where candidates are rare.
+    """
+    at = np.flatnonzero(labels)
+    label = labels.ravel()[at] - 1
+    row, column = np.divmod(at, labels.shape[1])
+    value = values[row + 1, column + 1]
+    outer, blind = np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
     for down, right in _SIDES:
-        behind = np.s_[1 + down : 1 + down + height, 1 + right : 1 + right + width]
+        behind = row + 1 + down, column + 1 + right
         outer += ~inside[behind]
         blind += nodata[behind]
-    first = np.full(count + 1, flat.size, dtype=np.int64)
-    np.minimum.at(first, flat, np.arange(flat.size))
-    border = np.zeros(count + 1, dtype=bool)
-    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        border[edge] = True
-    highest = ndimage.maximum(values, labels, np.arange(1, count + 1)) if count else []
+
+    def total(weights: NDArray[np.generic] | None = None) -> NDArray[np.int64]:
+        return np.bincount(label, weights=weights, minlength=count).astype(np.int64)
+
+    highest = np.zeros(count, dtype=np.int64)
+    np.maximum.at(highest, label, value)
+    _, first = np.unique(label, return_index=True)
+    edge = (row == 0) | (row == labels.shape[0] - 1) | (column == 0) | (column == labels.shape[1] - 1)
     return pd.DataFrame(
         {
-            "pixels": per_label(np.ones(labels.shape)),
-            "sum": per_label(values),
-            "max": np.asarray(highest, dtype=np.int64),
-            "outer_sides": per_label(outer),
-            "nodata_sides": per_label(blind),
-            "row": first[1:] // width,
-            "column": first[1:] % width,
-            "at_border": border[1:],
+            "pixels": total(),
+            "sum": total(value),
+            "max": highest,
+            "outer_sides": total(outer),
+            "nodata_sides": total(blind),
+            "row": row[first],
+            "column": column[first],
+            "at_border": total(edge) > 0,
         }
     )
 

@@ -21,7 +21,7 @@ TILT_DEG = 12.5
 SPACING = 0.58
 LONGEST_M = 12000.0
 # Ground imaged beyond the study area, metres.
-COLLAR_M = 240.0
+COLLAR_M = 90.0
 NO_CLOUDS, NO_SNOW = 99.0, 99.0
 
 _PLAN = 601

@@ -36,7 +36,9 @@ def make_outcome(
     """Counts an iteration's decisions and writes what follows from them into the folder `out`.
 
     - `accepted.gpkg`: the newly found slumps.
-    - `rejected.gpkg`: all places rejected so far, with score and whether they may serve as negatives.
+    - `rejected.gpkg`: all places rejected so far, with score and whether they may serve as negatives. The outlines of
+      accepted candidates are among them (`is_slump`): what of their ground was left out of the slump's boundary
+      was seen and not taken, so it need not be shown again.
     - `disputed.gpkg`: a decision file for the adjudicator, undecided.
     - `outcome.json`: the row of Table 2, and `state`: `decided` when every new candidate is, else `waiting`.
 
@@ -65,7 +67,7 @@ def make_outcome(
     dispute = disputed(given) if complete else []
     verdicts = adjudicate(given, final) if complete else _no_verdicts(to_inspect)
     accepted = _new_slumps(verdicts[verdicts["is_slump"]], known, iteration)
-    rejected = _rejected_places(verdicts[~verdicts["is_slump"]], to_inspect)
+    rejected = _rejected_places(verdicts, to_inspect)
 
     write_layer(accepted, out / "accepted.gpkg")
     update_rejected(rejected_before, rejected, iteration, out / "rejected.gpkg")
@@ -142,15 +144,16 @@ def _same(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return i[same], j[same]
 
 
-def _rejected_places(rejected: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Rejected candidates with their own outlines, scores, and whether they may serve as negatives."""
-    places = candidates.set_index("id").loc[rejected.index]
+def _rejected_places(verdicts: gpd.GeoDataFrame, candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Decided candidates with their own outlines, scores, and whether they may serve as negatives."""
+    places = candidates.set_index("id").loc[verdicts.index]
     return gpd.GeoDataFrame(
         {
             "id": places.index.to_numpy(dtype=object),
             "score": places["score"].to_numpy(dtype=float),
-            "use_as_negative": rejected["use_as_negative"].to_numpy(dtype=bool),
-            "reason": pd.Series(rejected["reason"].to_numpy(), dtype=object),
+            "is_slump": verdicts["is_slump"].to_numpy(dtype=bool),
+            "use_as_negative": verdicts["use_as_negative"].to_numpy(dtype=bool),
+            "reason": pd.Series(verdicts["reason"].to_numpy(), dtype=object),
         },
         geometry=places.geometry.to_numpy(),
         crs=candidates.crs,

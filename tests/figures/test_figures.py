@@ -77,7 +77,8 @@ def test_hillshade_lights_the_north_west(tmp_path):
         fall = 4800 - 6.0 * (east * column - north * row)
         write_raster(tmp_path / "dem.tif", fall.astype(np.float32), from_origin(X, Y + 1200, 30, 30), "EPSG:32646")
         extent = (X / 1000 + 0.2, X / 1000 + 1.0, Y / 1000 + 0.2, Y / 1000 + 1.0)
-        shade = hillshade(tmp_path / "dem.tif", "EPSG:32646", extent)
+        shade, covered = hillshade(tmp_path / "dem.tif", "EPSG:32646", extent)
+        assert covered == pytest.approx((extent[0], extent[0] + 0.81, extent[3] - 0.81, extent[3]))
         assert not np.isnan(shade).any()
         brightness[name] = shade.mean()
     assert brightness["NW"] > brightness["NE"] > brightness["SE"]

@@ -40,7 +40,7 @@ def area_histogram(inventory: Path, out_png: Path, out_pdf: Path, note: str = ""
         if len(areas):
             axes.axvline(float(np.median(areas)), color=BLACK, linestyle="--", linewidth=0.8)
         axes.text(0.98, 0.97, _summary(areas), transform=axes.transAxes, ha="right", va="top", fontsize=7)
-        axes.margins(y=0.3)
+        axes.margins(y=0.5)
         save(figure, out_png, out_pdf)
 
 

@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 from rasterio.vrt import WarpedVRT
 
-from slumpmap.figures.style import BLACK, BLUE, GREY, MM, ORANGE, TWO_COLUMNS, VERMILION, journal_style, save, titled
+from slumpmap.figures.style import BLACK, BLUE, GREY, MM, ORANGE, TWO_COLUMNS, journal_style, save, titled
 from slumpmap.grid import Grid
 from slumpmap.inventory.build import read_inventory
 from slumpmap.raster import open_raster
@@ -69,8 +69,7 @@ def inventory_map(
         figure = Figure(figsize=(TWO_COLUMNS, height + _MARGIN), layout="constrained")
         axes = figure.add_subplot()
         if dem is not None:
-            shade = hillshade(dem, grid.crs, extent)
-            axes.imshow(shade, extent=extent, cmap="gray", vmin=-0.4, vmax=1.1, interpolation="bilinear")
+            _relief(axes, *hillshade(dem, grid.crs, extent))
         handles = [*_roads(axes, roads, grid), *_slumps(axes, slumps)]
         for ring in _rings(grid):
             axes.plot(*ring.T / _KM, color=GREY, linewidth=0.6)
@@ -82,7 +81,7 @@ def inventory_map(
         save(figure, out_png, out_pdf)
 
 
-def hillshade(dem: Path, crs: str, extent: Extent) -> NDArray[np.float64]:
+def hillshade(dem: Path, crs: str, extent: Extent) -> tuple[NDArray[np.float64], Extent]:
     """Shaded relief, light from the north-west at 45 degrees; -1 to 1, NaN where the DEM has no value.
 
     Args:
@@ -91,7 +90,8 @@ def hillshade(dem: Path, crs: str, extent: Extent) -> NDArray[np.float64]:
         extent: west, east, south, north of the map, km.
 
     Returns:
-        (rows, columns), at most `_SHADE_PX` on the longer side, covering `extent`.
+        (rows, columns), about `_SHADE_PX` on the longer side at most, and what they cover: `extent`, to the
+        east and south up to a whole pixel.
 
     Raises:
         InputError: the DEM is missing, unreadable or without CRS.
@@ -112,7 +112,8 @@ def hillshade(dem: Path, crs: str, extent: Extent) -> NDArray[np.float64]:
     zenith = math.radians(90 - _SUN_ALTITUDE)
     # Flat ground has no aspect and needs none.
     facing = np.cos(math.radians(_SUN_AZIMUTH) - np.where(np.isnan(aspect), 0.0, aspect))
-    return np.asarray(math.cos(zenith) * np.cos(slope) + math.sin(zenith) * np.sin(slope) * facing)
+    shade = np.asarray(math.cos(zenith) * np.cos(slope) + math.sin(zenith) * np.sin(slope) * facing)
+    return shade, (west / _KM, (west + width * pixel) / _KM, (north - height * pixel) / _KM, north / _KM)
 
 
 def round_length(longest: float) -> float:
@@ -134,6 +135,13 @@ def _rings(grid: Grid) -> list[NDArray[np.float64]]:
     return [np.asarray(part.exterior.coords)[:, :2] for part in parts]
 
 
+def _relief(axes: Axes, shade: NDArray[np.float64], extent: Extent) -> None:
+    """Draws the relief in light greys, stretched so that gentle ground shows its shape too."""
+    valid = shade[~np.isnan(shade)]
+    low, high = np.percentile(valid, (1, 99)) if len(valid) else (0.0, 1.0)
+    axes.imshow(shade, extent=extent, cmap="gray", vmin=2 * low - high, vmax=high, interpolation="bilinear")
+
+
 def _roads(axes: Axes, roads: Path | None, grid: Grid) -> list[Artist]:
     """Draws the roads; the handles for the legend."""
     if roads is None:
@@ -141,8 +149,8 @@ def _roads(axes: Axes, roads: Path | None, grid: Grid) -> list[Artist]:
     lines = read_layer(roads, "roads", grid.crs, kinds=LINES).geometry.explode(index_parts=False)
     for line in lines:
         xy = np.asarray(line.coords)[:, :2] / _KM
-        axes.plot(*xy.T, color=VERMILION, linewidth=0.9)
-    return [Line2D([], [], color=VERMILION, linewidth=0.9, label="road or railway")]
+        axes.plot(*xy.T, color=BLACK, linewidth=0.9)
+    return [Line2D([], [], color=BLACK, linewidth=0.9, label="road or railway")]
 
 
 def _slumps(axes: Axes, slumps: gpd.GeoDataFrame) -> list[Artist]:

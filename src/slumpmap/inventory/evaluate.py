@@ -33,8 +33,8 @@ def evaluate(
 
     A true slump counts if it has at least the minimum mapping unit; it is found if a mapped slump overlaps it.
     A mapped slump is right if it overlaps a true slump of any size. With an area, slumps count that have their
-    inner point (`shapely.point_on_surface`) in it; overlaps are looked for beyond. Beside that, matching one
-    to one at an IoU of at least 0.4 and 0.5.
+    inner point (`shapely.point_on_surface`) in it; overlaps are looked for beyond. Beside that, objects whose
+    IoU is larger than 0.4 and 0.5.
 
     Args:
         slumps: mapped slumps, column `iteration_found`, 0 for the initial labels.
@@ -153,7 +153,7 @@ def _model_scores(
 
 
 def _at_ious(mapped: gpd.GeoDataFrame, true: gpd.GeoDataFrame) -> dict[str, dict[str, float | None]]:
-    """Recall, precision and F1 of objects that match at least that well."""
+    """Recall, precision and F1 of objects that match better than that, among those that count."""
     matches = {str(iou): match_objects(mapped, true, iou) for iou in _IOUS}
     return {
         iou: {"recall": match.recall, "precision": match.precision, "f1": match.f1} for iou, match in matches.items()

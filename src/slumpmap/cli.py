@@ -56,7 +56,13 @@ def app() -> None:
 
 
 @app.command("demo-data")
-@click.option("--size", type=click.Choice(["tiny", "demo", "large"]), default="demo", show_default=True)
+@click.option(
+    "--size",
+    type=click.Choice(["tiny", "demo", "large"]),
+    default="demo",
+    show_default=True,
+    help="size of the corridor",
+)
 @seed_option
 @click.option("--area-km2", type=float, default=None, help="area of a `large` corridor, km2")
 @click.option("--years", default="2016,2017,2018,2019,2020", show_default=True, help="years of the scenes")

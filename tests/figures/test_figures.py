@@ -98,6 +98,15 @@ def test_choice_spreads_over_sizes_and_iterations(toy):
     assert len(choose(slumps, 24)) == 24 and len(choose(slumps, 99)) == 40
 
 
+def test_choice_shows_a_lone_find_of_an_iteration():
+    """Of 20 slumps ranked by area those of ranks 3 and 6 alone are of iterations 1 and 2; 11 is the others' median."""
+    found = np.zeros(20, dtype=int)
+    found[[3, 6]] = 1, 2
+    table = {"id": [f"{rank:02d}" for rank in range(20)], "area_ha": np.arange(20.0, 0, -1), "iteration_found": found}
+    slumps = gpd.GeoDataFrame(table, geometry=[box(X, Y, X + 1, Y + 1)] * 20, crs="EPSG:32646")
+    assert choose(slumps, 5)["id"].tolist() == ["00", "03", "06", "11", "19"]
+
+
 def test_chip_has_300_m_to_each_side():
     grid = Grid.over(box(X, Y, X + 3000, Y + 3000), "EPSG:32646", 3.0, 512)
     west, south, east, north = grid.bounds(chip_window(box(X + 900, Y + 900, X + 1200, Y + 1020), grid))

@@ -1,0 +1,64 @@
+"""What `slumpmap status` says at each stage of a campaign."""
+
+import pytest
+
+from slumpmap.config import check_config
+from slumpmap.files import write_json
+from slumpmap.status import campaign_status
+
+ROW = {
+    "state": "decided",
+    "waiting_for": {},
+    "positives": 10,
+    "negatives": 2,
+    "inferred": 30,
+    "known": 9,
+    "rejected_before": 4,
+    "inspected": 17,
+    "new": 3,
+    "total": 13,
+}
+
+
+@pytest.fixture
+def config(tmp_path):
+    return check_config(
+        {
+            "campaign": "x",
+            "results": str(tmp_path),
+            "inputs": {"catalogue": "a", "positives": "b"},
+            "grid": {"crs": "EPSG:32646", "bounds": [0, 0, 3, 3]},
+            "iterations": {"maximum": 2},
+        }
+    )
+
+
+def outcome(config, number, **changes):
+    write_json(config.folder / "iterations" / f"{number:02d}" / "outcome" / "outcome.json", ROW | changes)
+
+
+def test_nothing_done_yet(config):
+    assert campaign_status(config).endswith("Next: run snakemake with this configuration.")
+
+
+def test_steps_of_an_unfinished_iteration(config):
+    (config.folder / "iterations/01/labels").mkdir(parents=True)
+    (config.folder / "iterations/01/labels/positives.gpkg").touch()
+    assert "iteration 01: done so far: labels" in campaign_status(config)
+
+
+def test_waiting_for_people_names_files_to_copy(config):
+    outcome(config, 1, state="waiting", waiting_for={"first": 17, "adjudicator": 2})
+    text = campaign_status(config)
+    assert "first: 17 candidates" in text
+    assert f"{config.folder / 'iterations/01/review/to_inspect.gpkg'} to decisions/01/first.gpkg" in text
+    assert f"{config.folder / 'iterations/01/outcome/disputed.gpkg'} to decisions/01/adjudicator.gpkg" in text
+    assert text.endswith("run snakemake again with the same configuration.")
+
+
+def test_convergence_and_maximum(config):
+    outcome(config, 1, new=0)
+    assert "Converged: iteration 01 found no new slump." in campaign_status(config)
+    outcome(config, 1)
+    outcome(config, 2)
+    assert "Ended at the configured maximum" in campaign_status(config)

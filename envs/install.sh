@@ -28,7 +28,7 @@ elif ! command -v g++ >/dev/null; then
     echo "richdem is left out (no C++ compiler): slope and aspect come from slumpmap's own equivalent."
 else
     echo "Building richdem (about two minutes) ..."
-    "${pip[@]}" install pybind11==3.0.1 wheel
+    "${pip[@]}" install pybind11==3.1.0 wheel==0.48.0
     include=$("$venv/bin/python" -c 'import pybind11; print(pybind11.get_include())')
     CPPFLAGS="-I$include" "${pip[@]}" install --no-deps --no-build-isolation richdem==0.3.4 >"$venv/richdem.log" 2>&1 ||
         echo "richdem is left out (it could not be built, see $venv/richdem.log): slumpmap's own equivalent serves."

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import filecmp
+import select
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +133,23 @@ def test_bad_seed_and_years_are_refused(tmp_path: Path) -> None:
         make_corridor(tmp_path, "tiny", seed=-1)
     with pytest.raises(InputError):
         make_corridor(tmp_path, "tiny", years=[])
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib\nfrom slumpmap.demo import make_corridor\n"
+        "if __name__ == '__main__':\n    make_corridor(pathlib.Path(sys.argv[1]), 'tiny', years=(2018, 2019))\n"
+    )
+    (tmp_path / "make.py").write_text(code)
+    # The pipe is inherited by the workers, so it reaches its end only when all of them have ended.
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "make.py"), str(tmp_path / "out")], stdout=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out" / "scenes").glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.kill()
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], 60)
+    assert ready, "workers outlive their parent"
+    process.communicate()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +157,21 @@ def _render_all(world: World, scenes: list[Acquisition], folder: Path, processes
     if processes <= 1:
         return [work(scene) for scene in scenes]
     # A fresh interpreter: forking one that runs threads may hang.
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_parent) as pool:
         return list(pool.map(work, scenes))
+
+
+def _end_with_parent() -> None:
+    """Lets a worker end when its parent is killed; by itself it would wait for more work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _render_one(world: World, folder: Path, scene: Acquisition) -> float:

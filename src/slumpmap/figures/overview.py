@@ -58,7 +58,7 @@ def _bars(axes: Axes, rows: Sequence[dict[str, Any]]) -> None:
         axes.bar_label(bars, fontsize=6, padding=1)
     axes.set_ylabel("Number")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.margins(y=0.12)
+    axes.margins(y=0.4)
     axes.legend(loc="upper right")
 
 

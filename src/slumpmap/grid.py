@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +23,8 @@ from shapely.geometry.base import BaseGeometry
 
 from slumpmap.errors import InputError
 
-TILE_ID = re.compile(r"x(\d{3,})_y(\d{3,})")
+# Square metres.
+HECTARE = 10_000.0
 
 
 @dataclass(frozen=True, order=True)

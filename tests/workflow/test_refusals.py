@@ -82,3 +82,10 @@ def test_slumps_outside_the_area(campaign):
     away = gpd.GeoDataFrame({"id": ["a"]}, geometry=[shapely.box(0, 0, 50, 50)], crs=CRS)
     write_layer(away, campaign.folder / "data" / "slumps.gpkg")
     stops(campaign, "slumps.gpkg", "outside the study area")
+
+
+def test_absent_data_folder(workflow):
+    workflow.configure("peel", data="nowhere")
+    status, output = workflow.run()
+    assert status != 0
+    assert "nowhere/S2_20210821" in output and "inputs.catalogue" in output and "`data`" in output

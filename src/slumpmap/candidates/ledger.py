@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from slumpmap.config import LedgerSettings
 from slumpmap.errors import InputError
+from slumpmap.grid import HECTARE
 from slumpmap.vector import read_layer, write_layer
 
-_SQUARE_METRES_PER_HA = 10_000.0
 # A slump of which this share lies inside a candidate is shown by it, however much else the candidate shows.
 _SWALLOWED_SHARE = 0.5
 
@@ -63,10 +63,10 @@ def compare(
     shown = ((slump.share >= settings.known_share) & (slump.share > 0)) | (slump.inside >= _SWALLOWED_SHARE)
     # Fresh ground is part of the ground outside: only where that is large need slumps be widened, which is slow.
     fresh = np.where(shown, ground, np.nan)
-    wide = fresh >= settings.fresh_ha * _SQUARE_METRES_PER_HA
+    wide = fresh >= settings.fresh_ha * HECTARE
     rims = shapely.buffer(slump.together[wide], settings.rim_m)
     fresh[wide] = shapely.area(shapely.difference(outside[wide], rims))
-    known = fresh < settings.fresh_ha * _SQUARE_METRES_PER_HA
+    known = fresh < settings.fresh_ha * HECTARE
 
     turned_down = shapely.area(shapely.intersection(outside, place.together))
     their_ground = shapely.area(shapely.difference(place.together, slump.together))
@@ -75,7 +75,7 @@ def compare(
 
     with np.errstate(divide="ignore", invalid="ignore"):
         facts = {"share": slump.share, "down": turned_down / ground, "times": ground / their_ground}
-    facts["fresh"] = fresh / _SQUARE_METRES_PER_HA
+    facts["fresh"] = fresh / HECTARE
     cases = [known, grown, hit, shown, slump.share > 0, place.share > 0]
     layer["id"] = [f"{iteration:02d}-{name}" for name in layer["id"]]
     layer["status"] = np.select([known, hit & ~grown], ["known", "rejected"], "new")

@@ -14,11 +14,9 @@ from scipy.sparse.csgraph import connected_components
 
 from slumpmap.candidates.parts import PART_COLUMNS
 from slumpmap.errors import InputError
-from slumpmap.grid import Grid
+from slumpmap.grid import HECTARE, Grid
 from slumpmap.raster import PROBABILITY_SCALE
 from slumpmap.vector import write_layer
-
-_SQUARE_METRES_PER_HA = 10_000.0
 
 
 def merge_parts(
@@ -87,9 +85,9 @@ def _finish(
     outlines = _to_crs(_without_seams(_join(pieces, group)), grid)
     layer = gpd.GeoDataFrame(_attributes(polygons), geometry=outlines, crs=grid.crs)
     if area_crs is None:
-        layer["area_ha"] = layer["pixels"] * (grid.resolution**2 / _SQUARE_METRES_PER_HA)
+        layer["area_ha"] = layer["pixels"] * (grid.resolution**2 / HECTARE)
     else:
-        layer["area_ha"] = layer.to_crs(area_crs).area / _SQUARE_METRES_PER_HA
+        layer["area_ha"] = layer.to_crs(area_crs).area / HECTARE
     layer[["west", "south", "east", "north"]] = layer.bounds.to_numpy()
     # A polygon of just the minimum size stays, whatever the last bit of the product says.
     return layer[layer["area_ha"].to_numpy() >= mmu_ha * (1 - 1e-9)]

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from slumpmap.config import InventorySettings
 from slumpmap.files import atomic
-from slumpmap.grid import Grid, check_projected
+from slumpmap.grid import HECTARE, Grid, check_projected
 from slumpmap.inventory.zonal import zonal_direction, zonal_statistics
 from slumpmap.labels import SLUMP_COLUMNS
 from slumpmap.vector import LINES, read_layer, write_layer, write_parquet
 
-HECTARE = 10_000.0
 SECTORS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 TERRAIN = ("elevation_mean", "elevation_min", "elevation_max", "slope_mean", "aspect_mean", "aspect_concentration")

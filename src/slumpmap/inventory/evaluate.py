@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from slumpmap.files import write_json
-from slumpmap.inventory.build import HECTARE
+from slumpmap.grid import HECTARE
 from slumpmap.learning.metrics import match_objects
 from slumpmap.vector import read_layer
 

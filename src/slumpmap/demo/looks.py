@@ -51,7 +51,7 @@ LOOK_A = Look(
     swing=0.95,
     patch_m=150.0,
     floor_contrast=1.0,
-    shadow=0.7,
+    shadow=0.75,
     rim=0.26,
     flow=0.085,
     mottle=0.075,
@@ -65,7 +65,7 @@ LOOK_B = Look(
     swing=0.75,
     patch_m=60.0,
     floor_contrast=0.95,
-    shadow=0.54,
+    shadow=0.62,
     rim=0.2,
     flow=0.075,
     mottle=0.06,
@@ -86,7 +86,7 @@ OBJECT_TINT = 0.022
 FLOOR_GRADIENT = 0.10
 
 # Share of look-alikes that carry a dark edge on some side, and its strength against a slump's.
-SHADED_LOOKALIKES = 0.15
+SHADED_LOOKALIKES = 0.1
 SHADED_STRENGTH = 0.35
 
 # Share of drained ponds and borrow pits with wet hollows as dark as a headwall's shadow, and their strength: without
@@ -103,4 +103,4 @@ BARE_STRENGTH = 4.0
 
 # Objects per square kilometre (slumps) and per slump (look-alikes).
 SLUMPS_PER_KM2 = 0.762
-LOOKALIKES_PER_SLUMP = 5.2
+LOOKALIKES_PER_SLUMP = 4.0

@@ -12,7 +12,7 @@ from slumpmap.runlock import claim
 from slumpmap.status import campaign_status
 
 try:
-    campaign = check_config(config)
+    campaign = check_config(config, ", ".join(map(str, workflow.configfiles)) or "config")
     campaign.check_files()
     tile_grid = grid_of(campaign.grid)
 except InputError as error:

@@ -23,6 +23,7 @@ def campaign(workflow):
     write_layer(gpd.GeoDataFrame({"id": ["a"]}, geometry=[slump], crs=CRS), data / "slumps.gpkg")
     workflow.configure(
         demo=None,
+        data=".",
         inputs={
             "catalogue": "data",
             "positives": "data/slumps.gpkg",

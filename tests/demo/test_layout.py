@@ -28,7 +28,7 @@ def test_demo_has_the_papers_sizes_and_shares(layout: Layout) -> None:
     assert [groups.count(group) for group in INITIATION] == list(expected)
     assert abs([slump.landscape for slump in layout.slumps].count("A") / len(areas) - 0.54) < 0.02
     assert any(slump.rate == 0.0 for slump in layout.slumps)
-    assert 280 <= len(layout.lookalikes) <= 450
+    assert 250 <= len(layout.lookalikes) <= 450
 
 
 def test_headwall_is_uphill(layout: Layout) -> None:

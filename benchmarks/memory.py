@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,15 +22,22 @@ TILE_PX = 512
 STAGES = ("catalogue", "tiles", "infer", "parts", "polygons")
 
 
+# A process counts the memory of the one that started it until it runs its own program, so a small one starts it.
+STARTER = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
+
+
 def peak_mb(*arguments: object) -> float:
     """Runs a slumpmap command and returns its peak resident memory, MB."""
-    process = subprocess.Popen([sys.executable, "-m", "slumpmap", *map(str, arguments)], stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    message = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"slumpmap {arguments[0]} failed:\n{message}")
-    return usage.ru_maxrss / 1024
+    command = [sys.executable, "-c", STARTER, sys.executable, "-m", "slumpmap", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"slumpmap {arguments[0]} failed:\n{done.stderr}")
+    return int(done.stdout.split()[-1]) / 1024
 
 
 def measure(area_km2: float, folder: Path) -> dict[str, float]:

@@ -174,13 +174,6 @@ def test_mosaic_equals_the_whole(tiles: Tiles, row: int, column: int, height: in
     assert np.array_equal(read, framed[:, row + 100 : row + 100 + height, column + 100 : column + 100 + width])
 
 
-def test_mosaic_of_some_tiles(tiles: Tiles) -> None:
-    with Mosaic(tiles.grid, tiles.folder, 3, 0, only=frozenset({"x002_y001"})) as mosaic:
-        read = mosaic.read(Window(0, 0, 128, 192))
-    assert np.array_equal(read[:, 64:, 128:], tiles.whole[:, 64:, 128:])
-    assert not read[:, :64].any() and not read[:, :, :128].any()
-
-
 def test_mosaic_refuses_missing_damaged_and_other_tiles(tmp_path: Path) -> None:
     made = Tiles(tmp_path)
     window = Window(0, 0, 64, 64)

@@ -158,7 +158,6 @@ class Mosaic:
         folder: the folder of the product's tiles.
         bands: number of bands that each tile must have.
         nodata: value for pixels outside the tiles.
-        only: ids of the tiles that may be read; the others count as nodata. None: all.
     """
 
     def __init__(
@@ -167,14 +166,12 @@ class Mosaic:
         folder: Path,
         bands: int,
         nodata: int,
-        only: frozenset[str] | None = None,
         keep_open: int = 16,
     ) -> None:
         self.grid = grid
         self.folder = Path(folder)
         self.bands = bands
         self.nodata = nodata
-        self._only = only
         self._keep_open = keep_open
         self._open: OrderedDict[str, DatasetReader] = OrderedDict()
 
@@ -216,8 +213,6 @@ class Mosaic:
         """
         out = np.full((self.bands, window.height, window.width), self.nodata, dtype=np.uint8)
         for tile in self.grid.tiles_in(window):
-            if self._only is not None and tile.id not in self._only:
-                continue
             part = tile.window
             top, left = max(window.row, part.row), max(window.column, part.column)
             bottom = min(window.row + window.height, part.row + part.height)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from slumpmap.files import write_json
 from slumpmap.grid import HECTARE
-from slumpmap.learning.metrics import match_objects
+from slumpmap.learning.metrics import Overlaps, harmonic_mean, match_objects, polygon_overlaps, share
 from slumpmap.vector import read_layer
 
 Flags = NDArray[np.bool_]
@@ -60,7 +60,7 @@ def evaluate(
     counted_true = _within(true, inside) & (true.area.to_numpy() >= mmu_ha * HECTARE)
     counted_mapped = _within(mapped, inside)
     rounds = mapped["iteration_found"].to_numpy(dtype=int)
-    pairs = _overlaps(mapped, true)
+    pairs = polygon_overlaps(mapped, true)
     result = {
         "mmu_ha": mmu_ha,
         "truth": int(counted_true.sum()),
@@ -89,23 +89,15 @@ def _within(layer: gpd.GeoDataFrame, area: shapely.Geometry | None) -> Flags:
     return np.asarray(shapely.covers(area, shapely.point_on_surface(layer.geometry.to_numpy())), dtype=bool)
 
 
-def _overlaps(mapped: gpd.GeoDataFrame, true: gpd.GeoDataFrame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs (row of mapped, row of true) that share an area, not just a border."""
-    left, right = mapped.geometry.to_numpy(), true.geometry.to_numpy()
-    i, j = shapely.STRtree(right).query(left, predicate="intersects")
-    shared = shapely.area(shapely.intersection(left[i], right[j])) > 0
-    return i[shared], j[shared]
-
-
-def _found(pairs: tuple[NDArray[np.intp], NDArray[np.intp]], chosen: Flags, count: int) -> Flags:
+def _found(pairs: Overlaps, chosen: Flags, count: int) -> Flags:
     """True slumps that one of the chosen mapped slumps overlaps."""
     found = np.zeros(count, dtype=bool)
-    found[pairs[1][chosen[pairs[0]]]] = True
+    found[pairs.truth[chosen[pairs.mapped]]] = True
     return found
 
 
 def _by_overlap(
-    pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
+    pairs: Overlaps,
     rounds: NDArray[np.int_],
     number: int,
     counted_mapped: Flags,
@@ -113,12 +105,12 @@ def _by_overlap(
 ) -> dict[str, Any]:
     """Counts and scores by any overlap, after iteration `number`."""
     right = np.zeros(len(rounds), dtype=bool)
-    right[pairs[0]] = True
+    right[pairs.mapped] = True
     present = counted_mapped & (rounds <= number)
     later = present & (rounds > 0)
     found = _found(pairs, rounds <= number, len(counted_true))
     unlabelled = counted_true & ~_found(pairs, rounds == 0, len(counted_true))
-    recall, precision = _share(found, counted_true), _share(right, present)
+    recall, precision = share(found[counted_true]), share(right[present])
     return {
         "mapped": int(present.sum()),
         "right": int((right & present).sum()),
@@ -126,9 +118,9 @@ def _by_overlap(
         "missed": int((~found & counted_true).sum()),
         "recall": recall,
         "precision": precision,
-        "f1": _f1(recall, precision),
-        "recall_beyond_initial": _share(found, unlabelled),
-        "precision_beyond_initial": _share(right, later),
+        "f1": harmonic_mean(recall, precision),
+        "recall_beyond_initial": share(found[unlabelled]),
+        "precision_beyond_initial": share(right[later]),
     }
 
 
@@ -137,16 +129,16 @@ def _model_scores(
 ) -> dict[str, Any]:
     """Scores of everything that one model mapped."""
     counted = _within(mapped, inside)
-    pairs = _overlaps(mapped, true)
+    pairs = polygon_overlaps(mapped, true)
     found = _found(pairs, np.ones(len(mapped), dtype=bool), len(true))
     right = np.zeros(len(mapped), dtype=bool)
-    right[pairs[0]] = True
+    right[pairs.mapped] = True
     return {
         "mapped": int(counted.sum()),
         "right": int((right & counted).sum()),
         "found": int((found & counted_true).sum()),
-        "recall": _share(found, counted_true),
-        "precision": _share(right, counted),
+        "recall": share(found[counted_true]),
+        "precision": share(right[counted]),
         "at_iou": _at_ious(mapped[counted], true[counted_true]),
         "by_landscape": _by_landscape(true, counted_true, found),
     }
@@ -160,18 +152,6 @@ def _at_ious(mapped: gpd.GeoDataFrame, true: gpd.GeoDataFrame) -> dict[str, dict
     }
 
 
-def _share(flags: Flags, among: Flags) -> float | None:
-    """Share of `among` that is flagged; None among nothing."""
-    return float(flags[among].mean()) if among.any() else None
-
-
-def _f1(recall: float | None, precision: float | None) -> float | None:
-    """Harmonic mean; 0 where both are 0, None where one is undefined."""
-    if recall is None or precision is None:
-        return None
-    return 2 * recall * precision / (recall + precision) if recall + precision else 0.0
-
-
 def _by_landscape(true: gpd.GeoDataFrame, counted: Flags, found: Flags) -> dict[str, Mapping[str, Any]]:
     """Recall in each landscape; empty if the truth names none."""
     if "landscape" not in true:
@@ -179,6 +159,6 @@ def _by_landscape(true: gpd.GeoDataFrame, counted: Flags, found: Flags) -> dict[
     names = true["landscape"].astype(str).to_numpy()
     groups = {str(name): counted & (names == name) for name in sorted(set(names[counted]))}
     return {
-        name: {"truth": int(group.sum()), "found": int((found & group).sum()), "recall": _share(found, group)}
+        name: {"truth": int(group.sum()), "found": int((found & group).sum()), "recall": share(found[group])}
         for name, group in groups.items()
     }

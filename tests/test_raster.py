@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 from shapely.geometry import box
 
@@ -101,6 +102,14 @@ def test_truncated_cog(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="truncated"):
         check_whole(path, "tile")
+
+
+def test_a_fourth_band_is_no_transparency(tmp_path):
+    values = np.random.default_rng(1).integers(0, 255, (4, 64, 64), np.uint8)
+    write_cog(tmp_path / "a.tif", values, TRANSFORM, CRS, 0)
+    with rasterio.open(tmp_path / "a.tif") as raster:
+        assert ColorInterp.alpha not in raster.colorinterp
+        assert np.array_equal(raster.read(), values)
 
 
 def test_cog(tmp_path: Path) -> None:

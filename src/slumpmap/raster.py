@@ -132,7 +132,8 @@ def write_cog(
         tags: metadata items of the file.
     """
     with atomic(path) as temporary, MemoryFile() as memory:
-        _write_gtiff(memory.name, values, transform, crs, nodata, compress="none", predictor=1)
+        # Left to itself, GDAL takes a fourth band for transparency, and the COG driver then for a mask.
+        _write_gtiff(memory.name, values, transform, crs, nodata, compress="none", predictor=1, alpha="NO")
         with rasterio.open(memory.name, "r+") as source:
             source.update_tags(**tags)
         copy_raster(

@@ -102,7 +102,7 @@ def mosaic(folder: Path, source: Path, grid: Grid, name: str = "run", **settings
     """Runs the three steps for 2019 with the fixed range and reads the whole image, (3, rows, columns)."""
     work, composite = folder / name, CompositeSettings(**settings)
     make_catalogue(source, grid, composite, [2019], work / "catalogue.gpkg")
-    make_scaling(work / "catalogue.gpkg", grid, ScalingSettings(), composite.bands, work / "scaling.json")
+    make_scaling(work / "catalogue.gpkg", grid, ScalingSettings(), composite.bands_read, work / "scaling.json")
     ids = [tile.id for tile in grid.tiles]
     make_tiles(work / "catalogue.gpkg", work / "scaling.json", grid, 2019, composite, work / "2019", ids)
     with Mosaic(grid, work / "2019", 3, 0) as tiles:

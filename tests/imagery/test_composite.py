@@ -27,10 +27,11 @@ from shapely.geometry import Point, box
 
 from slumpmap.config import CompositeSettings, ScalingSettings
 from slumpmap.errors import InputError
+from slumpmap.grid import Window
 from slumpmap.imagery.area import area_mask
 from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.composite import make_tiles
-from slumpmap.imagery.resampling import LATTICE_PX, lattice_of
+from slumpmap.imagery.resampling import LATTICE_PX, blocks, lattice_of
 from slumpmap.imagery.scaling import make_scaling
 
 CLEAR = {"acquired": "2019-07-21", "cloud_fraction": 0.0}
@@ -194,6 +195,24 @@ def test_lattice_is_exact_enough(tmp_path: Path) -> None:
     across = lattice.u[:, k] * (1 - f) + lattice.u[:, k + 1] * f
     u = across[k] * (1 - f)[:, None] + across[k + 1] * f[:, None]
     assert np.abs(u.ravel() - wanted).max() < 1e-4
+
+
+@pytest.mark.parametrize(("finest", "side"), [(1.0, 1024), (3.0, 320), (500.0, LATTICE_PX)])
+def test_blocks_cover_a_window_once(finest: float, side: int) -> None:
+    window = Window(5, -7, 2100, 1500)
+    count = np.zeros((2100, 1500), int)
+    for block, inside in blocks(window, finest):
+        count[inside] += 1
+        assert count[inside].shape == (block.height, block.width) and max(block.height, block.width) <= side
+        assert (block.row, block.column) == (5 + inside[0].start, -7 + inside[1].start)
+    assert (count == 1).all()
+
+
+def test_same_pixels_for_any_block_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = single(tmp_path, **placed("a third of a pixel off"))
+    whole = mosaic(tmp_path, source, grid_of(tile_px=128), "whole")
+    monkeypatch.setattr("slumpmap.imagery.resampling._BLOCK_PX", 32)
+    assert np.array_equal(mosaic(tmp_path, source, grid_of(tile_px=128), "parts"), whole)
 
 
 def test_finer_scene_is_averaged(tmp_path: Path) -> None:

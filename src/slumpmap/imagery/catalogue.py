@@ -142,7 +142,7 @@ def _share(source: Path, number: int, value: Any) -> float:
 
 def _checked(entry: Entry, grid: Grid, settings: CompositeSettings) -> Entry:
     """The entry with its cloud share, after its files were found sound."""
-    check_scene(entry.path, entry.udm, max(settings.bands))
+    check_scene(entry.path, entry.udm, max(settings.bands_read))
     if not entry.footprint.intersects(look_at(entry.path, grid.crs).outline):
         raise InputError(
             entry.path,

@@ -69,7 +69,7 @@ def check_scene(path: Path, udm: Path | None, bands: int) -> None:
             raise InputError(
                 path,
                 f"scene has {dataset.count} band{'s' if dataset.count > 1 else ''}, but band {bands} is to be read",
-                "correct imagery.bands, or give a scene with more bands",
+                "correct imagery.bands or imagery.nir_band, or give a scene with more bands",
             )
         wrong = sorted({name for name in dataset.dtypes if name not in DTYPES})
         if wrong:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,26 +16,21 @@ import rasterio
 from numpy.typing import NDArray
 
 from slumpmap.config import CompositeSettings
-from slumpmap.grid import Grid, Tile, Window
+from slumpmap.grid import Grid, Window
 from slumpmap.imagery.area import area_mask
 from slumpmap.imagery.checks import outline_of
 from slumpmap.imagery.conversion import sharpen
 from slumpmap.imagery.resampling import (
-    KERNELS,
-    LATTICE_PX,
-    Lattice,
-    fill,
+    Conversion,
+    add,
+    blocks,
     kernel_scale,
     lattice_of,
-    source_window,
 )
 from slumpmap.imagery.scaling import read_scaling
 from slumpmap.imagery.scenes import Scene, SceneReader, read_selected
 from slumpmap.raster import RGB_NODATA, write_cog
 
-# Side of the squares in which a tile is filled, in pixels of the scene or of the grid, whichever are smaller:
-# what is read at a time stays under 20 MB for three bands of 16 bit and their float copy.
-_BLOCK_PX = 1024
 _CACHE_MB = 256
 _KEEP_OPEN = 64
 
@@ -81,6 +77,66 @@ class Readers:
         return self._open[key]
 
 
+@dataclass(frozen=True)
+class Composer:
+    """The scenes of a year on the grid, clearest first; made by `open_year`.
+
+    Which scene gives a pixel depends on the bands that are read, not on what is picked of them.
+
+    Args:
+        grid: the campaign's grid.
+        placed: the scenes, and where they lie.
+        readers: their files.
+        kernel: `nearest`, `bilinear` or `cubic`.
+    """
+
+    grid: Grid
+    placed: Sequence[Placed]
+    readers: Readers
+    kernel: str
+
+    def compose(self, window: Window, conversion: Conversion) -> tuple[NDArray[np.uint8], list[Scene]]:
+        """The image of a window, (k, height, width) uint8, 0 = nodata, and the scenes in it, clearest first."""
+        wanted = area_mask(self.grid, window)
+        image = np.zeros((len(conversion.low), window.height, window.width), np.uint8)
+        here = [item for item in self.placed if _overlap(item.window, window)]
+        lattices = {item.scene: lattice_of(self.readers.of(item.scene).dataset, self.grid, window) for item in here}
+        used: set[Scene] = set()
+        for block, inside in blocks(window, max((max(item.scale) for item in here), default=1.0)):
+            for item in here:
+                if not wanted[inside].any():
+                    break
+                if _overlap(item.window, block) and add(
+                    image[:, *inside],
+                    wanted[inside],
+                    self.readers.of(item.scene),
+                    lattices[item.scene].part(window, block),
+                    item.scale,
+                    self.kernel,
+                    conversion,
+                ):
+                    used.add(item.scene)
+        return image, [item.scene for item in here if item.scene in used]
+
+
+@contextmanager
+def open_year(catalogue: Path, grid: Grid, year: int, settings: CompositeSettings) -> Iterator[Composer]:
+    """The composer of a year's selected scenes, whose files stay open as long as the block lasts.
+
+    Args:
+        catalogue: the checked catalogue.
+        grid: the campaign's grid.
+        year: year to composite.
+        settings: bands and resampling.
+
+    Raises:
+        InputError: the catalogue or a scene cannot be read.
+    """
+    scenes = [scene for scene in read_selected(catalogue) if scene.year == year]
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), Readers(settings.bands_read) as readers:
+        yield Composer(grid, [_place(scene, readers, grid) for scene in scenes], readers, settings.resampling)
+
+
 def make_tiles(
     catalogue: Path,
     scaling: Path,
@@ -101,26 +157,27 @@ def make_tiles(
         scaling: scaling.json of the campaign.
         grid: the campaign's grid.
         year: year to composite.
-        settings: bands, resampling, sharpening.
+        settings: bands, resampling, sharpening. Where near infrared is given, a usable pixel has a value there too.
         out: folder of the tiles.
         tile_ids: tiles to make.
 
     Raises:
         InputError: an unknown tile, or a file that was damaged since it was checked.
     """
-    low, high = read_scaling(scaling)
-    scenes = [scene for scene in read_selected(catalogue) if scene.year == year]
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), Readers(settings.bands) as readers:
-        placed = [_place(scene, readers, grid) for scene in scenes]
+    low, high = read_scaling(scaling, len(settings.bands))
+    rgb = Conversion(lambda values: values[: len(settings.bands)], low, high)
+    with open_year(catalogue, grid, year, settings) as composer:
         for tile_id in tile_ids:
             started = time.monotonic()
-            tile = grid.tile(tile_id)
-            image, used = _composite(tile, grid, placed, readers, settings, (low, high))
+            # Sharpening needs one more pixel on every side, made as the neighbouring tile makes it.
+            window = grid.tile(tile_id).window
+            image, used = composer.compose(window.grow(1) if settings.sharpen else window, rgb)
+            image = sharpen(image) if settings.sharpen else image
             names = [scene.name for scene in used]
             write_cog(
                 Path(out) / f"{tile_id}.tif",
                 image,
-                grid.window_transform(tile.window),
+                grid.window_transform(window),
                 grid.crs,
                 RGB_NODATA,
                 YEAR=str(year),
@@ -140,73 +197,6 @@ def _place(scene: Scene, readers: Readers, grid: Grid) -> Placed:
     dataset = readers.of(scene).dataset
     bounds = outline_of(dataset, grid.crs).bounds
     return Placed(scene, grid.window_of(bounds).grow(1), kernel_scale(dataset, grid, bounds))
-
-
-def _composite(
-    tile: Tile,
-    grid: Grid,
-    placed: Sequence[Placed],
-    readers: Readers,
-    settings: CompositeSettings,
-    range_8bit: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> tuple[NDArray[np.uint8], list[Scene]]:
-    """The image of a tile, (3, tile_px, tile_px) uint8, and the scenes in it, clearest first."""
-    # Sharpening needs one more pixel on every side, made as the neighbouring tile makes it.
-    window = tile.window.grow(1) if settings.sharpen else tile.window
-    wanted = area_mask(grid, window)
-    image = np.zeros((len(settings.bands), window.height, window.width), np.uint8)
-    here = [item for item in placed if _overlap(item.window, window)]
-    lattices = {item.scene: lattice_of(readers.of(item.scene).dataset, grid, window) for item in here}
-    used: set[Scene] = set()
-    for block in _blocks(window, here):
-        rows = slice(block.row - window.row, block.row - window.row + block.height)
-        columns = slice(block.column - window.column, block.column - window.column + block.width)
-        for item in here:
-            if not wanted[rows, columns].any():
-                break
-            if _overlap(item.window, block) and _add(
-                image[:, rows, columns],
-                wanted[rows, columns],
-                lattices[item.scene].part(window, block),
-                item,
-                readers.of(item.scene),
-                settings.resampling,
-                range_8bit,
-            ):
-                used.add(item.scene)
-    ordered = [item.scene for item in here if item.scene in used]
-    return (sharpen(image) if settings.sharpen else image), ordered
-
-
-def _add(
-    image: NDArray[np.uint8],
-    wanted: NDArray[np.bool_],
-    lattice: Lattice,
-    item: Placed,
-    reader: SceneReader,
-    kernel: str,
-    range_8bit: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> int:
-    """Fills what is still wanted of a block from one scene; returns the number of pixels filled."""
-    taps = KERNELS[kernel]
-    there = source_window(lattice, reader.dataset, (taps * item.scale[0] + 1, taps * item.scale[1] + 1))
-    if there is None:
-        return 0
-    values, usable = reader.read(there)
-    if not usable.any():
-        return 0
-    corner = int(there.col_off), int(there.row_off)
-    return fill(image, wanted, values, usable, lattice, corner, item.scale, kernel, *range_8bit)
-
-
-def _blocks(window: Window, here: Sequence[Placed]) -> Iterator[Window]:
-    """The squares in which a window is filled; smaller where scenes are finer than the grid."""
-    finest = max((max(item.scale) for item in here), default=1.0)
-    side = max(LATTICE_PX, int(_BLOCK_PX / finest) // LATTICE_PX * LATTICE_PX)
-    for row in range(0, window.height, side):
-        for column in range(0, window.width, side):
-            height, width = min(side, window.height - row), min(side, window.width - column)
-            yield Window(window.row + row, window.column + column, height, width)
 
 
 def _overlap(one: Window, other: Window) -> bool:

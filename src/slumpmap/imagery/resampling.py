@@ -9,8 +9,9 @@ grid's own pixels, and the kernel's width belongs to the scene.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numba import njit
@@ -33,6 +34,36 @@ LATTICE_PX = 32
 _SNAP = 65536.0
 # Scenes finer than the grid by less than this are not smoothed.
 _SAME_SIZE = 1.1
+# Side of the squares in which a window is filled, in pixels of the source or of the grid, whichever are smaller:
+# what is read at a time stays under 20 MB for three bands of 16 bit and their float copy.
+_BLOCK_PX = 1024
+
+
+class Source(Protocol):
+    """A raster of which windows are read, with their validity."""
+
+    @property
+    def dataset(self) -> DatasetReader:
+        """The file that says where the raster lies."""
+
+    def read(self, window: RasterWindow) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Values (bands, rows, columns) of a window of the raster's own pixels, and (rows, columns) usable."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What of a source is brought to the grid, and how it becomes 8 bit.
+
+    Args:
+        pick: makes (k, rows, columns) of the (bands, rows, columns) that were read, each pixel for itself; finite
+            where they are usable.
+        low: (k,) picked values that become 1.
+        high: (k,) picked values that become 255.
+    """
+
+    pick: Callable[[NDArray[Any]], NDArray[Any]]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -273,3 +304,53 @@ def fill(
     return int(
         _fill(out, wanted, source, usable, nodes, start, corner, scale, KERNELS[kernel], low, gain_of(low, high))
     )
+
+
+def add(
+    out: NDArray[np.uint8],
+    wanted: NDArray[np.bool_],
+    source: Source,
+    lattice: Lattice,
+    scale: tuple[float, float],
+    kernel: str,
+    conversion: Conversion,
+) -> int:
+    """Reads what a window needs of a source and fills its wanted pixels, see `fill`.
+
+    Args:
+        out: (k, rows, columns) image in 8 bit, changed in place.
+        wanted: (rows, columns) pixels to fill; those that were filled become False.
+        source: the raster.
+        lattice: source coordinates around the window.
+        scale: kernel scale, see `kernel_scale`.
+        kernel: `nearest`, `bilinear` or `cubic`.
+        conversion: what is brought to the grid, and how it becomes 8 bit.
+
+    Returns:
+        The number of pixels filled.
+    """
+    taps = KERNELS[kernel]
+    there = source_window(lattice, source.dataset, (taps * scale[0] + 1, taps * scale[1] + 1))
+    if there is None:
+        return 0
+    values, usable = source.read(there)
+    if not usable.any():
+        return 0
+    corner = int(there.col_off), int(there.row_off)
+    picked = conversion.pick(values)
+    return fill(out, wanted, picked, usable, lattice, corner, scale, kernel, conversion.low, conversion.high)
+
+
+def blocks(window: Window, finest: float) -> Iterator[tuple[Window, tuple[slice, slice]]]:
+    """The squares in which a window is filled, and the rows and columns of the window that each takes.
+
+    Args:
+        window: grid pixels.
+        finest: kernel scale of the finest source; the finer, the smaller are the squares.
+    """
+    side = max(LATTICE_PX, int(_BLOCK_PX / finest) // LATTICE_PX * LATTICE_PX)
+    for row in range(0, window.height, side):
+        for column in range(0, window.width, side):
+            height, width = min(side, window.height - row), min(side, window.width - column)
+            block = Window(window.row + row, window.column + column, height, width)
+            yield block, (slice(row, row + height), slice(column, column + width))

@@ -44,7 +44,7 @@ def make_scaling(catalogue: Path, grid: Grid, settings: ScalingSettings, bands: 
         catalogue: the checked catalogue.
         grid: the campaign's grid.
         settings: method, fixed range, percentiles.
-        bands: band numbers (from 1) of red, green, blue.
+        bands: band numbers (from 1) of red, green, blue, and near infrared where it is read.
         out: the file to write.
 
     Raises:
@@ -70,17 +70,24 @@ def make_scaling(catalogue: Path, grid: Grid, settings: ScalingSettings, bands: 
     write_json(out, written | {"low": low, "high": high})
 
 
-def read_scaling(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def read_scaling(path: Path, bands: int = 3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The values of each band that become 1 and 255, (bands,) each.
 
+    Args:
+        path: scaling.json of the campaign.
+        bands: number of bands that it must have; further ones are left out.
+
     Raises:
-        InputError: the file is missing or is no scaling.
+        InputError: the file is missing, is no scaling, or has fewer bands.
     """
     try:
         content = read_json(path)
-        return np.array(content["low"], np.float64), np.array(content["high"], np.float64)
+        ends = np.array([content["low"], content["high"]], np.float64)[:, :bands]
+        if ends.shape != (2, bands):
+            raise ValueError("other bands")
+        return ends[0], ends[1]
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(path, "not a scaling", "remove it and run the workflow again") from error
+        raise InputError(path, f"not a scaling of {bands} bands", "remove it and run the workflow again") from error
 
 
 def _count(catalogue: Path, grid: Grid, bands: Sequence[int]) -> Histogram:

@@ -95,7 +95,7 @@ class SceneReader:
 
     Args:
         scene: the scene.
-        bands: band numbers (from 1) of red, green, blue.
+        bands: band numbers (from 1), in the order in which they are read.
     """
 
     def __init__(self, scene: Scene, bands: tuple[int, ...]) -> None:

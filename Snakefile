@@ -18,6 +18,7 @@ include: "workflow/rules/candidates.smk"
 include: "workflow/rules/review.smk"
 include: "workflow/rules/inventory.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/crossval.smk"
 
 
 rule all:

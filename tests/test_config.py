@@ -7,9 +7,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slumpmap.config import CandidateSettings, Config, ImagerySettings, check_config, grid_of, read_config, sections
+from slumpmap.config import (
+    CandidateSettings,
+    Config,
+    ImagerySettings,
+    LayerSettings,
+    check_config,
+    grid_of,
+    read_config,
+    sections,
+)
 from slumpmap.errors import InputError
 from slumpmap.options import as_options, validated
+from slumpmap.recipes import RECIPES
 from slumpmap.reference import config_reference
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +44,14 @@ MINIMAL = {
         ({"inputs": {"positives": "a"}}, "'inputs.catalogue' is missing", "add it"),
         ({"inputs": {"catalogue": "a"}}, "either inputs.positives or", "correct the value"),
         ({"inference": {"stride_px": 481}}, "stride_px", "correct the value"),
+        ({"imagery": {"layers": ["ndvi"]}}, "layer ndvi needs nir_band", "correct the value"),
+        ({"imagery": {"layers": ["nir"]}}, "layer nir needs nir_band", "correct the value"),
+        ({"imagery": {"layers": ["ndvi"], "nir_band": 3}}, "first of bands, which must be red", "correct the value"),
+        ({"imagery": {"layers": ["nir", "nir"], "nir_band": 4}}, "names a layer twice", "correct the value"),
+        ({"imagery": {"layers": ["slope"]}}, "layer slope of imagery.layers needs inputs.dem", "correct the value"),
+        ({"imagery": {"layers": ["hillshade"]}}, "layer hillshade of imagery.layers needs", "correct the value"),
+        ({"imagery": {"layers": ["ndwi"]}}, "'imagery.layers.0' = 'ndwi'", "correct the value"),
+        ({"imagery": {"nir_band": 0}}, "'imagery.nir_band' = 0", "correct the value"),
     ],
 )
 def test_bad_configuration_is_refused_in_one_message(change, fault, remedy):
@@ -101,6 +119,49 @@ def test_options_reproduce_lists_and_flags():
     assert validated(ImagerySettings, as_texts(ImagerySettings, as_options(settings))) == settings
 
 
+def test_bands_of_the_network():
+    imagery = {"layers": ["slope", "ndvi"], "nir_band": 4}
+    config = check_config(MINIMAL | {"inputs": MINIMAL["inputs"] | {"dem": "dem.tif"}, "imagery": imagery})
+    assert config.imagery.band_names == ("red", "green", "blue", "slope", "ndvi")
+    assert config.imagery.bands_read == (3, 2, 1, 4)
+    plain = check_config(MINIMAL).imagery
+    assert (plain.band_names, plain.bands_read) == (("red", "green", "blue"), (3, 2, 1))
+
+
+@pytest.mark.parametrize("layers", [(), ("nir",), ("slope", "nir", "hillshade", "ndvi")])
+def test_options_reproduce_layers(layers):
+    settings = LayerSettings(layers=layers, nir_band=4 if layers else None)
+    assert validated(LayerSettings, as_texts(LayerSettings, as_options(settings))) == settings
+
+
 def test_bad_option_is_refused_by_its_name():
     with pytest.raises(InputError, match="--threshold"):
         validated(CandidateSettings, {"threshold": "2", "mmu_ha": None, "connectivity": None})
+
+
+def test_recipe_of_the_paper():
+    """Every parameter that Huang et al. (2020) and Xia et al. (2022) give, and what the configuration says wins."""
+    config = check_config(MINIMAL | {"recipe": "xia2022", "model": {"batch": 4}})
+    model, windows, inference = config.model, config.windows, config.inference
+    assert (model.architecture, model.encoder, model.encoder_weights) == ("DeepLabV3Plus", "tu-xception65", "imagenet")
+    assert (model.output_stride, model.atrous_rates, model.iterations) == (16, (6, 12, 18), 30000)
+    assert (model.optimizer, model.learning_rate, model.schedule, model.poly_power) == ("sgd", 0.007, "poly", 0.9)
+    assert (model.loss, model.augment) == ("cross_entropy", ("blur", "crop", "scale"))
+    assert model.augment_positives_only and model.freeze_batch_norm and not model.ema and not model.evaluate_every
+    assert (windows.window_px, windows.window_px - windows.overlap_px, windows.buffer_m) == (480, 160, 300)
+    assert (inference.window_px, inference.stride_px, inference.fusion) == (480, 160, "or")
+    assert config.candidates.threshold == 0.5
+    assert model.batch == 4
+    assert check_config(MINIMAL | {"recipe": "xia2022"}).model.batch == 8
+    assert check_config(MINIMAL).inference.fusion == "blend"
+
+
+def test_unknown_recipe_is_refused():
+    with pytest.raises(InputError, match=r"key 'recipe' = 'xia': .*'xia2022'"):
+        check_config(MINIMAL | {"recipe": "xia"})
+
+
+def test_recipes_name_keys_that_exist():
+    for name, changed in RECIPES.items():
+        for section, keys in changed.items():
+            assert set(keys) <= set(sections()[section].model_fields), (name, section)

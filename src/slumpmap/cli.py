@@ -5,6 +5,7 @@ Each command imports its room when it runs, so that `slumpmap --help` and the li
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +22,10 @@ from slumpmap.config import (
     InferenceSettings,
     InventorySettings,
     IterationSettings,
+    LayerSettings,
     LedgerSettings,
-    ModelSettings,
     ScalingSettings,
+    TrainingSettings,
     WindowSettings,
     read_config,
 )
@@ -39,6 +41,7 @@ out_option = click.option("--out", type=FILE, required=True, help="file or folde
 tiles_option = click.option("--tiles", "tile_ids", required=True, help="tile ids, comma separated")
 seed_option = click.option("--seed", type=int, default=1, show_default=True, help="seed of random choices")
 threads_option = click.option("--threads", type=int, default=2, show_default=True, help="CPU threads of torch")
+bands_option = click.option("--bands", default="red,green,blue", show_default=True, help="what the tiles' bands are")
 device_option = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where torch runs"
 )
@@ -144,7 +147,7 @@ def catalogue(grid_file: Path, scenes: Path, years: str, settings: CompositeSett
 @app.command("scaling")
 @grid_option
 @path_option("catalogue", "checked scene catalogue")
-@click.option("--bands", required=True, help="band numbers of red, green, blue")
+@click.option("--bands", required=True, help="band numbers of red, green, blue, and near infrared if it is read")
 @with_settings(ScalingSettings)
 @out_option
 def scaling(grid_file: Path, catalogue: Path, bands: str, settings: ScalingSettings, out: Path) -> None:
@@ -171,6 +174,36 @@ def tiles(
     make_tiles(catalogue, scaling, Grid.read(grid_file), year, settings, out, tile_ids.split(","))
 
 
+@app.command("layers")
+@grid_option
+@path_option("imagery", "folder of the year's 8-bit tiles")
+@path_option("catalogue", "checked scene catalogue")
+@path_option("scaling", "scaling.json of the campaign")
+@path_option("slope", "slope of the DEM, degrees", required=False)
+@path_option("aspect", "aspect of the DEM, degrees", required=False)
+@click.option("--year", type=int, required=True, help="year of the tiles")
+@tiles_option
+@with_settings(LayerSettings)
+@out_option
+def layers(
+    grid_file: Path,
+    imagery: Path,
+    catalogue: Path,
+    scaling: Path,
+    slope: Path | None,
+    aspect: Path | None,
+    year: int,
+    tile_ids: str,
+    settings: LayerSettings,
+    out: Path,
+) -> None:
+    """Add further layers to the 8-bit tiles, as input of the network."""
+    from slumpmap.terrain.layers import make_layers
+
+    grid = Grid.read(grid_file)
+    make_layers(imagery, catalogue, scaling, grid, year, settings, out, tile_ids.split(","), slope, aspect)
+
+
 @app.command("labels")
 @path_option("positives", "labels of the iteration that ended")
 @path_option("negatives", "labels of the iteration that ended")
@@ -192,8 +225,11 @@ def labels(
 @path_option("positives", "known slumps")
 @path_option("negatives", "known look-alikes")
 @path_option("imagery", "folder of the mapping year's tiles")
+@bands_option
 @seed_option
 @path_option("area", "polygon outside of which nothing is used", required=False)
+@click.option("--fold", help="part kept for testing in a cross-validation, such as 2/5")
+@path_option("out-area", "where the part for testing lies", required=False)
 @path_option("out-pixels", "windows' pixels, .npy")
 @with_settings(WindowSettings)
 @out_option
@@ -202,55 +238,81 @@ def windows(
     positives: Path,
     negatives: Path,
     imagery: Path,
+    bands: str,
     seed: int,
     area: Path | None,
+    fold: str | None,
+    out_area: Path | None,
     out_pixels: Path,
     settings: WindowSettings,
     out: Path,
 ) -> None:
     """Cut the training windows."""
-    from slumpmap.learning.windows import make_windows
+    from slumpmap.learning.windows import Fold, make_windows, write_test_area
 
-    make_windows(positives, negatives, imagery, Grid.read(grid_file), settings, seed, out, out_pixels, area)
+    part = None if fold is None else Fold(*map(int, fold.split("/")))
+    grid = Grid.read(grid_file)
+    count = len(bands.split(","))
+    make_windows(positives, negatives, imagery, grid, settings, seed, out, out_pixels, area, count, part)
+    if out_area is not None:
+        write_test_area(out, out_area)
 
 
 @app.command("train")
 @grid_option
 @path_option("windows", "index of the training windows")
 @path_option("pixels", "pixels of the training windows")
+@bands_option
 @path_option("scaling", "scaling.json of the campaign")
 @path_option("start", "bundle whose weights to start from", required=False)
 @click.option("--steps", type=int, required=True, help="training steps")
 @seed_option
 @threads_option
 @device_option
-@with_settings(ModelSettings)
+@with_settings(TrainingSettings)
 @out_option
 def train(
     grid_file: Path,
     windows: Path,
     pixels: Path,
+    bands: str,
     scaling: Path,
     start: Path | None,
     steps: int,
     seed: int,
     threads: int,
     device: str,
-    settings: ModelSettings,
+    settings: TrainingSettings,
     out: Path,
 ) -> None:
-    """Train the network and write a model bundle; resumes from its last checkpoint."""
+    """Train the network and write a model bundle; resumes from its last checkpoint. Uses all GPUs that it sees."""
+    from slumpmap.learning.team import spread
     from slumpmap.learning.training import train as train_model
 
+    code = spread(sys.argv[1:], device)
+    if code is not None:
+        sys.exit(code)
     resolution = Grid.read(grid_file).resolution
-    train_model(windows, pixels, out, settings, steps, seed, resolution, scaling, start, threads, device)
+    names = bands.split(",")
+    train_model(windows, pixels, out, settings, steps, seed, resolution, scaling, start, threads, device, names)
+
+
+@app.command("model-card")
+@click.argument("bundle", type=FILE)
+def model_card(bundle: Path) -> None:
+    """Print what a model bundle is, on what it was trained, and how good it was."""
+    from slumpmap.learning.bundle import describe, read_card
+
+    click.echo(describe(read_card(bundle)))
 
 
 @app.command("infer")
 @grid_option
-@path_option("model", "model bundle")
+@path_option("model", "model bundle; several make an ensemble", multiple=True)
 @path_option("imagery", "folder of the mapping year's tiles")
+@bands_option
 @path_option("scaling", "scaling.json of the campaign")
+@path_option("within", "polygons outside of which nothing is mapped", required=False)
 @tiles_option
 @threads_option
 @device_option
@@ -258,9 +320,11 @@ def train(
 @out_option
 def infer(
     grid_file: Path,
-    model: Path,
+    model: tuple[Path, ...],
     imagery: Path,
+    bands: str,
     scaling: Path,
+    within: Path | None,
     tile_ids: str,
     threads: int,
     device: str,
@@ -270,7 +334,9 @@ def infer(
     """Write probability tiles."""
     from slumpmap.learning.inference import infer as infer_tiles
 
-    infer_tiles(model, imagery, Grid.read(grid_file), out, tile_ids.split(","), settings, scaling, threads, device)
+    grid = Grid.read(grid_file)
+    names = bands.split(",")
+    infer_tiles(model, imagery, grid, out, tile_ids.split(","), settings, scaling, threads, device, within, names)
 
 
 @app.command("parts")
@@ -473,6 +539,26 @@ def iterations_figure(outcome: tuple[Path, ...], evaluation: Path | None, note: 
     draw(outcome, evaluation, out, out.with_suffix(".pdf"), note)
 
 
+@app.command("training-figure")
+@path_option("history", "training_log.csv of a model bundle")
+@out_option
+def training_figure(history: Path, out: Path) -> None:
+    """Draw loss, learning rate and evaluations of a training."""
+    from slumpmap.figures.curves import training_curves
+
+    training_curves(history, out)
+
+
+@app.command("reliability-figure")
+@path_option("table", "reliability.csv of each iteration, in order", multiple=True)
+@out_option
+def reliability_figure(table: tuple[Path, ...], out: Path) -> None:
+    """Draw how far the probabilities can be believed."""
+    from slumpmap.figures.curves import reliability_plot
+
+    reliability_plot({f"iteration {number}": path for number, path in enumerate(table, 1)}, out)
+
+
 @app.command("map")
 @grid_option
 @inventory_option
@@ -537,6 +623,64 @@ def summary(
     from slumpmap.figures.summary import write_summary
 
     write_summary(outcome, evaluation, benchmarks, inventory, out, campaign, synthetic)
+
+
+@app.command("score")
+@path_option("polygons", "mapped polygons of the part kept for testing")
+@path_option("truth", "known slumps")
+@path_option("area", "where the part kept for testing lies")
+@click.option("--mmu-ha", type=float, required=True, help="minimum mapping unit, ha")
+@click.option("--block-m", type=float, required=True, help="side of the blocks that intervals are drawn from, metres")
+@click.option("--boundary-m", type=float, required=True, help="width of the rims of the boundary IoU, metres")
+@seed_option
+@path_option("out-curve", "precision-recall curve, .csv")
+@out_option
+def score(
+    polygons: Path,
+    truth: Path,
+    area: Path,
+    mmu_ha: float,
+    block_m: float,
+    boundary_m: float,
+    seed: int,
+    out_curve: Path,
+    out: Path,
+) -> None:
+    """Compare what a model mapped with outlines that were kept from it."""
+    from slumpmap.inventory.crossval import score_part
+
+    score_part(polygons, truth, area, mmu_ha, block_m, boundary_m, seed, out, out_curve)
+
+
+@app.command("crossval-table")
+@path_option("scores", "scores of a part", multiple=True)
+@path_option("curve", "precision-recall curve of a part", multiple=True)
+@note_option
+@path_option("out-curves", "figure of the curves, .png; a .pdf is written beside it")
+@out_option
+def crossval_table(scores: tuple[Path, ...], curve: tuple[Path, ...], note: str, out_curves: Path, out: Path) -> None:
+    """Write table and curves of a cross-validation."""
+    from slumpmap.figures.curves import precision_recall_plot
+    from slumpmap.inventory.crossval import write_table
+
+    write_table(scores, out)
+    curves = {f"part {number}": path for number, path in enumerate(curve, 1)}
+    precision_recall_plot(curves, out_curves, f"Cross-validation{f' ({note})' if note else ''}")
+
+
+@app.command("crossval", context_settings={"ignore_unknown_options": True})
+@path_option("config", "campaign configuration")
+@click.option("--folds", type=int, help="parts of the blocks; default: crossval.folds of the configuration")
+@click.argument("snakemake", nargs=-1, type=click.UNPROCESSED)
+def crossval(config: Path, folds: int | None, snakemake: tuple[str, ...]) -> None:
+    """Cross-validate the model over spatial blocks, the parts at the same time.
+
+    Further options go to snakemake, such as --cores 8 or a profile.
+    """
+    changed = [] if folds is None else ["--config", f"crossval={{folds: {folds}}}"]
+    given = snakemake or ("--cores", "all")
+    command = [sys.executable, "-m", "snakemake", "crossval", "--configfile", str(config), *changed, *given]
+    sys.exit(subprocess.run(command, check=False).returncode)
 
 
 @app.command("config-reference")

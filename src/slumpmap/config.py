@@ -10,19 +10,23 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid, box_area, check_projected
+from slumpmap.recipes import Recipe, with_recipe
 from slumpmap.vector import read_layer
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Metres = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=0)]
 Bounds = tuple[float, float, float, float]
+Layer = Literal["nir", "ndvi", "slope", "hillshade"]
+SPECTRAL_LAYERS: tuple[Layer, ...] = ("nir", "ndvi")
+TERRAIN_LAYERS: tuple[Layer, ...] = ("slope", "hillshade")
 # Options reach the models as text, and a literal of integers accepts no text by itself.
 _FromText = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdigit() else value)
 
@@ -97,10 +101,47 @@ class CompositeSettings(Settings):
     months: tuple[int, ...] = Field((7, 8), min_length=1, description="months of acquisition, 1..12")
     max_cloud: Share = Field(0.3, description="scenes with a larger cloud share are left out")
     bands: tuple[int, int, int] = Field((3, 2, 1), description="band numbers (from 1) of red, green, blue")
+    nir_band: int | None = Field(
+        None,
+        ge=1,
+        description="band number of near infrared, which every scene must have then; the layers `nir` and `ndvi` need "
+        "it. Pixels without a value there are left out",
+    )
     resampling: Literal["nearest", "bilinear", "cubic"] = Field(
         "bilinear", description="how scenes are brought to the grid"
     )
     sharpen: bool = Field(False, description="Laplacian sharpening after the 8-bit conversion")
+
+    @property
+    def bands_read(self) -> tuple[int, ...]:
+        """Band numbers that are read of a scene: red, green, blue, and near infrared where it is given."""
+        return self.bands if self.nir_band is None else (*self.bands, self.nir_band)
+
+
+class LayerSettings(CompositeSettings):
+    """What the network sees beside red, green and blue."""
+
+    layers: tuple[Layer, ...] = Field(
+        (),
+        description="input of the network beside red, green and blue: near infrared, the vegetation index, and slope "
+        "and shaded relief of `inputs.dem`; people see red, green and blue only",
+    )
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Meaning of the network's input bands, in their order."""
+        return "red", "green", "blue", *self.layers
+
+    @model_validator(mode="after")
+    def _layers_can_be_made(self) -> Self:
+        if len(set(self.layers)) < len(self.layers):
+            raise ValueError("layers names a layer twice")
+        wanting = [layer for layer in self.layers if layer in SPECTRAL_LAYERS and self.nir_band is None]
+        if wanting:
+            raise ValueError(f"layer {wanting[0]} needs nir_band, the band number of near infrared")
+        if "ndvi" in self.layers and self.nir_band == self.bands[0]:
+            raise ValueError("layer ndvi compares nir_band with the first of bands, which must be red")
+        return self
 
 
 class ScalingSettings(Settings):
@@ -113,7 +154,7 @@ class ScalingSettings(Settings):
     percentiles: tuple[float, float] = Field((1.0, 99.0), description="percentiles that become 1 and 255")
 
 
-class ImagerySettings(CompositeSettings, ScalingSettings):
+class ImagerySettings(LayerSettings, ScalingSettings):
     """Scenes to 8-bit tiles."""
 
     years: tuple[int, ...] = Field((2019,), min_length=1, description="years to composite")
@@ -145,28 +186,79 @@ class WindowSettings(Settings):
         return self
 
 
-class ModelSettings(Settings):
-    """The network and its training."""
+class NetworkSettings(Settings):
+    """The network."""
 
     architecture: str = Field("DeepLabV3Plus", description="a segmentation-models-pytorch architecture")
     encoder: str = Field("tu-xception65", description="a segmentation-models-pytorch encoder")
     encoder_weights: str | None = Field(
-        "imagenet", description="pretrained weights by name (needs the network), a local file, or null for none"
+        "imagenet",
+        description="pretrained weights by name (needs the network), a local .safetensors, .pth, .pt or .bin file, or "
+        "null for none",
     )
     output_stride: Annotated[Literal[8, 16], _FromText] = Field(16, description="output stride of the encoder")
-    batch: int = Field(8, ge=2, description="windows in a training step")
+    atrous_rates: tuple[int, int, int] = Field(
+        (6, 12, 18), description="dilation of the decoder's atrous convolutions, where the architecture has them"
+    )
+
+
+class TrainingSettings(NetworkSettings):
+    """The network and how it is taught."""
+
+    batch: int = Field(8, ge=2, description="windows in a training step, of all GPUs together")
+    optimizer: Literal["sgd", "adamw"] = Field("adamw", description="optimizer; sgd has a momentum of 0.9")
+    learning_rate: float = Field(0.0003, gt=0, description="highest learning rate")
+    schedule: Literal["poly", "cosine"] = Field("poly", description="how the learning rate falls to 0")
+    poly_power: float = Field(0.9, ge=0, description="power of the polynomial fall (`poly`)")
+    warm_up: Share = Field(0.05, description="share of the steps in which the learning rate climbs from 0")
+    weight_decay: float = Field(0.01, ge=0, description="weight decay")
+    loss: Literal["cross_entropy", "cross_entropy_dice", "focal", "focal_dice"] = Field(
+        "cross_entropy_dice", description="loss; focal has a gamma of 2"
+    )
+    sampling: Literal["balanced", "uniform"] = Field(
+        "balanced", description="windows of a step: by kind as the shares say, or any window as likely as another"
+    )
+    slump_share: Share = Field(0.5, description="share of windows that hold a slump (`balanced`)")
+    hard_share: Share | None = Field(
+        None, description="share of windows around negatives (`balanced`); null: as many as there are"
+    )
+    augment: tuple[Literal["flip", "turn", "light", "blur", "crop", "scale"], ...] = Field(
+        ("flip", "turn", "light"),
+        description="variations of a window: flips, quarter turns, brightness with contrast and colour, Gaussian "
+        "blur (sigma 1 or 2 px), a crop of 10 or 30 px from each side, a scale of 0.75 or 1.25",
+    )
+    augment_positives_only: bool = Field(False, description="leave windows without slumps as they are")
+    freeze_batch_norm: bool = Field(False, description="keep the pretrained statistics and scales of batch norm")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of the moving average of the weights that is kept in the end; 0: none"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of training; auto: bfloat16 on GPUs that have it, else float32"
+    )
+    evaluate_every: Count = Field(
+        0, description="steps between evaluations on the held-out blocks, the best of which is kept; 0: none"
+    )
+    patience: Count = Field(0, description="evaluations without a better one after which training stops; 0: never")
+    calibrate: bool = Field(True, description="fit the temperature of the probabilities to the held-out blocks")
+    deterministic: bool = Field(True, description="repeatable algorithms only, also where others are faster (GPU)")
+    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.slump_share + (self.hard_share or 0) > 1:
+            raise ValueError("slump_share and hard_share must not exceed 1 together")
+        return self
+
+
+class ModelSettings(TrainingSettings):
+    """The networks of a campaign."""
+
+    members: int = Field(1, ge=1, le=9, description="networks of the ensemble; their mean probability counts")
     iterations: int = Field(30000, ge=1, description="training steps of the first iteration")
     iterations_next: int = Field(30000, ge=1, description="training steps of each later iteration")
     start_from: Literal["previous", "pretrained"] = Field(
         "previous", description="where a later iteration starts: the last one's weights, or as the first did"
     )
-    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="optimizer")
-    learning_rate: float = Field(0.007, gt=0, description="initial learning rate")
-    poly_power: float = Field(0.9, ge=0, description="power of the polynomial decay of the learning rate")
-    weight_decay: float = Field(4e-5, ge=0, description="weight decay")
-    loss: Literal["cross_entropy", "cross_entropy_dice"] = Field("cross_entropy", description="loss")
-    augment: bool = Field(True, description="random flips, quarter turns, brightness and contrast")
-    checkpoint_every: int = Field(500, ge=1, description="steps between checkpoints")
 
 
 class InferenceSettings(Settings):
@@ -175,6 +267,19 @@ class InferenceSettings(Settings):
     window_px: int = Field(480, ge=32, description="width of a window, pixels; a multiple of 16")
     stride_px: int = Field(320, ge=16, description="distance of neighbouring windows, pixels")
     batch: int = Field(8, ge=1, description="windows in a batch")
+    fusion: Literal["blend", "mean", "or"] = Field(
+        "blend",
+        description="overlapping windows: weighted to the middle, plain mean, or a slump where any window says so",
+    )
+    test_time: Literal["none", "flips", "symmetries"] = Field(
+        "none", description="mean over a window and its turned copies: none, 4 flips, or all 8 symmetries"
+    )
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="what computes on the CPU; auto: OpenVINO. On a GPU it is always torch"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of inference; auto: bfloat16 where the processor computes with it"
+    )
 
     @model_validator(mode="after")
     def _windows_fit(self) -> InferenceSettings:
@@ -242,6 +347,14 @@ class IterationSettings(Settings):
     negative_spacing_m: Metres = Field(500.0, description="distance between new negatives, for diversity, metres")
 
 
+class CrossvalSettings(Settings):
+    """Cross-validation of the model over spatial blocks (`slumpmap crossval`)."""
+
+    folds: int = Field(5, ge=2, le=20, description="parts of the blocks, each of which is tested once")
+    iteration: int = Field(1, ge=1, le=99, description="iteration whose labels are divided")
+    boundary_m: Metres = Field(15.0, description="width of the rims that the boundary IoU compares, metres")
+
+
 class InventorySettings(Settings):
     """Attributes of the inventory."""
 
@@ -262,6 +375,11 @@ class Config(Settings):
 
     campaign: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="name of the campaign and its folder")
     seed: Count = Field(1, description="seed of every random choice: split, training, simulated experts")
+    recipe: Recipe = Field(
+        "default",
+        description="defaults of `windows`, `model`, `inference` and `candidates`: slumpmap's own, or those of "
+        "Xia et al. (2022)",
+    )
     data: Path = Field(Path(), description="folder from which relative input paths count")
     results: Path = Field(Path("results"), description="folder of all results")
     demo: DemoSettings | None = Field(None, description="synthetic corridor, for campaigns without real data")
@@ -278,12 +396,21 @@ class Config(Settings):
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     inventory: InventorySettings = Field(InventorySettings(), description="attributes")
+    crossval: CrossvalSettings = Field(CrossvalSettings(), description="cross-validation")
     run: RunSettings = Field(RunSettings(), description="jobs")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recipe_first(cls, values: Any) -> Any:
+        return with_recipe(values) if isinstance(values, Mapping) else values
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Config:
         if self.review.mode == "simulated" and self.inputs.truth is None:
             raise ValueError("review.mode: simulated needs inputs.truth")
+        steep = [layer for layer in self.imagery.layers if layer in TERRAIN_LAYERS]
+        if steep and self.inputs.dem is None:
+            raise ValueError(f"layer {steep[0]} of imagery.layers needs inputs.dem")
         if self.windows.window_px != self.inference.window_px:
             raise ValueError(
                 "windows.window_px and inference.window_px must be equal: a network maps what it was taught"

@@ -26,6 +26,11 @@ def _is_list(annotation: Any) -> bool:
     return get_origin(annotation) is tuple or any(get_origin(part) is tuple for part in get_args(annotation))
 
 
+def _is_plain_list(annotation: Any) -> bool:
+    """Whether the setting is a list that cannot be null."""
+    return get_origin(annotation) is tuple
+
+
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
@@ -57,7 +62,7 @@ def with_settings(model: type[Model]) -> Callable[[Command], Command]:
 
 
 def validated(model: type[Model], given: dict[str, str | None]) -> Model:
-    """A section made from option texts; a missing option takes its default, an empty one is null.
+    """A section made from option texts; a missing option takes its default, an empty one is null, or no items.
 
     Raises:
         InputError: the model refuses a value.
@@ -67,7 +72,7 @@ def validated(model: type[Model], given: dict[str, str | None]) -> Model:
         if text is None:
             continue
         if text == "":
-            values[name] = None
+            values[name] = () if _is_plain_list(model.model_fields[name].annotation) else None
         elif _is_list(model.model_fields[name].annotation):
             values[name] = text.split(_SEPARATOR)
         else:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from toy_region import Toy
 
-from slumpmap.config import ModelSettings
+from slumpmap.config import TrainingSettings
 from slumpmap.learning.training import train
 
 
@@ -15,9 +15,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 
 @pytest.fixture(scope="session")
-def small() -> ModelSettings:
+def small() -> TrainingSettings:
     """A network that trains in a blink."""
-    return ModelSettings(
+    return TrainingSettings(
         encoder="tu-mobilenetv3_small_050",
         encoder_weights=None,
         batch=2,
@@ -30,7 +30,7 @@ def small() -> ModelSettings:
 
 
 @pytest.fixture(scope="session")
-def trained(toy: Toy, small: ModelSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(toy: Toy, small: TrainingSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that has learnt the toy region."""
     settings = small.model_copy(update={"batch": 8, "learning_rate": 0.005, "checkpoint_every": 1000})
     out = tmp_path_factory.mktemp("trained") / "model"

@@ -14,7 +14,17 @@ from toy_region import Toy
 
 from slumpmap.config import WindowSettings
 from slumpmap.errors import InputError
-from slumpmap.learning.windows import IGNORE, make_windows, positions, read_windows, split_windows, training_set_hash
+from slumpmap.learning.windows import (
+    IGNORE,
+    Fold,
+    lay_all,
+    make_windows,
+    positions,
+    read_windows,
+    split_windows,
+    training_set_hash,
+    write_test_area,
+)
 
 
 @given(st.integers(-500, 500), st.integers(1, 3000), st.integers(32, 512), st.data())
@@ -175,6 +185,45 @@ def test_share_of_blocks(toy: Toy) -> None:
     settings = toy.windows.model_copy(update={"block_m": 450.0, "window_px": 64})
     split = split_windows(places, toy.grid, settings, 3)
     assert (split["split"] == "validation").mean() == pytest.approx(settings.validation_share, abs=0.02)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_folds_test_all_ground_once_and_leak_nothing(toy: Toy, tmp_path: Path, count: int) -> None:
+    tested: list[tuple[int, int]] = []
+    for number in range(1, count + 1):
+        index, area = tmp_path / f"{number}.gpkg", tmp_path / f"area_{number}.gpkg"
+        fold = Fold(number, count)
+        make_windows(toy.positives, None, toy.imagery, toy.grid, toy.windows, 1, index, tmp_path / "p.npy", fold=fold)
+        write_test_area(index, area)
+        layer = gpd.read_file(index)
+        test, rest = layer[layer["split"] == "test"], layer[layer["split"] != "test"]
+        tested += list(zip(test["row"], test["column"], strict=True))
+        ground = test.union_all()
+        assert gpd.read_file(area).union_all().equals(ground)
+        assert rest.intersection(ground).area.max() < 1e-6
+        assert (rest["split"] == "train").any()
+        validation = rest[rest["split"] == "validation"].union_all()
+        assert rest[rest["split"] == "train"].intersection(validation).area.max() < 1e-6
+    assert len(tested) == len(set(tested))
+    laid = lay_all(toy.slumps, "positive", toy.grid, toy.windows)[["row", "column"]]
+    assert set(tested) == set(map(tuple, laid.to_numpy().tolist()))
+
+
+def test_fold_without_positives_is_refused(toy: Toy, tmp_path: Path) -> None:
+    wide = toy.windows.model_copy(update={"block_m": 1e6})
+    for number in (1, 2):
+        with pytest.raises(InputError, match="holds no window round the positives, or all of them"):
+            make_windows(
+                toy.positives,
+                None,
+                toy.imagery,
+                toy.grid,
+                wide,
+                1,
+                tmp_path / "i.gpkg",
+                tmp_path / "p.npy",
+                fold=Fold(number, 2),
+            )
 
 
 def test_refusals(toy: Toy, tmp_path: Path) -> None:

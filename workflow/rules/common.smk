@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from slumpmap.config import CompositeSettings, ScalingSettings, check_config, grid_of
+from slumpmap.config import CompositeSettings, ScalingSettings, TrainingSettings, check_config, grid_of
 from slumpmap.errors import InputError
 from slumpmap.options import as_options
 from slumpmap.runlock import claim
@@ -37,6 +37,8 @@ SCALING = f"{RESULTS}/imagery/scaling.json"
 CATALOGUE = f"{RESULTS}/inputs/scenes.gpkg"
 IMAGERY = f"{RESULTS}/imagery/{campaign.imagery.mapping_year}"
 ITERATION = f"{RESULTS}/iterations/{{n}}"
+# The networks of an iteration: the model, and further members where there is an ensemble.
+BUNDLES = ["model", *(f"model_{number}" for number in range(2, campaign.model.members + 1))]
 TILES = [tile.id for tile in tile_grid.tiles]
 REVIEW = campaign.review
 SIMULATED = REVIEW.mode == "simulated"
@@ -49,6 +51,7 @@ wildcard_constraints:
     n=r"\d\d",
     year=r"\d{4}",
     reviewer=r"[^/]+",
+    bundle=r"model(_\d)?",
 
 
 def with_margin(batch, pixels):
@@ -143,9 +146,11 @@ def named_decisions(wildcards, input):
     return " ".join([*reviewers, option("adjudicator", named(REVIEW.adjudicator))])
 
 
-def products(_=None):
+def products(wildcards=None):
     """What a run makes in the end."""
     return [
+        *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
+        rules.reliability_figure.output.png,
         rules.inventory.output.csv,
         rules.table2.output.csv,
         rules.map.output.png,

@@ -1,4 +1,14 @@
-# Scenes to 8-bit tiles, per year and per tile.
+# Scenes to 8-bit tiles, per year and per tile; and the tiles with further layers, if the network is to see more.
+from slumpmap.config import TERRAIN_LAYERS, LayerSettings
+
+LAYERS = campaign.imagery.layers
+# The tiles that the network sees, and what their bands are. People see those of IMAGERY.
+LEARNING_IMAGERY = f"{IMAGERY}_layers" if LAYERS else IMAGERY
+LEARNING_BANDS = campaign.imagery.band_names
+# The files of rule slope that the layers need.
+TERRAIN = [f"{RESULTS}/terrain/{name}.tif" for name in ("slope", "aspect") if set(LAYERS) & set(TERRAIN_LAYERS)]
+
+
 rule scaling:
     input:
         grid=GRID,
@@ -12,7 +22,7 @@ rule scaling:
     conda:
         "../../envs/geo.yaml"
     params:
-        bands=",".join(map(str, campaign.imagery.bands)),
+        bands=",".join(map(str, campaign.imagery.bands_read)),
         options=as_options(campaign.imagery, ScalingSettings.model_fields),
     message:
         "Writing the campaign's 8-bit scaling"
@@ -49,3 +59,41 @@ for number, batch in enumerate(BATCHES):
         shell:
             "python -m slumpmap tiles --grid {input.grid:q} --catalogue {input.catalogue:q} --scaling {input.scaling:q}"
             " --year {wildcards.year} --tiles {params.tiles} {params.options} --out {params.folder:q} 2> {log:q}"
+
+
+if LAYERS:
+
+    for number, batch in enumerate(BATCHES):
+
+        rule:
+            name:
+                f"layers_{number:03d}"
+            input:
+                grid=GRID,
+                catalogue=CATALOGUE,
+                scaling=SCALING,
+                tiles=[f"{IMAGERY}/{tile}.tif" for tile in batch],
+                terrain=TERRAIN,
+            output:
+                [f"{LEARNING_IMAGERY}/{tile}.tif" for tile in batch],
+            log:
+                f"{LOGS}/layers_{number:03d}.log",
+            benchmark:
+                f"{COSTS}/layers_{number:03d}.tsv"
+            conda:
+                "../../envs/geo.yaml"
+            resources:
+                mem_mb=2000,
+            params:
+                imagery=folder_of("tiles"),
+                folder=output_folder,
+                tiles=",".join(batch),
+                terrain=" ".join(option(Path(file).stem, file) for file in TERRAIN),
+                year=campaign.imagery.mapping_year,
+                options=as_options(campaign.imagery, LayerSettings.model_fields),
+            message:
+                f"Adding {', '.join(LAYERS)} to {len(batch)} tiles, batch {number + 1} of {len(BATCHES)}"
+            shell:
+                "python -m slumpmap layers --grid {input.grid:q} --catalogue {input.catalogue:q} --scaling {input.scaling:q}"
+                " --imagery {params.imagery:q} {params.terrain} --year {params.year} --tiles {params.tiles} {params.options}"
+                " --out {params.folder:q} 2> {log:q}"

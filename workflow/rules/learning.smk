@@ -36,7 +36,7 @@ rule windows:
         grid=GRID,
         positives=f"{ITERATION}/labels/positives.gpkg",
         negatives=f"{ITERATION}/labels/negatives.gpkg",
-        tiles=expand("{folder}/{tile}.tif", folder=IMAGERY, tile=TILES),
+        tiles=expand("{folder}/{tile}.tif", folder=LEARNING_IMAGERY, tile=TILES),
         area=given(INPUTS.training_area),
     output:
         index=f"{ITERATION}/training_set/windows.gpkg",
@@ -49,6 +49,7 @@ rule windows:
         "../../envs/geo.yaml"
     params:
         imagery=folder_of("tiles"),
+        bands=",".join(LEARNING_BANDS),
         seed=campaign.seed,
         area=option("area", INPUTS.training_area),
         options=as_options(campaign.windows),
@@ -56,7 +57,7 @@ rule windows:
         "Iteration {wildcards.n}: cutting training windows"
     shell:
         "python -m slumpmap windows --grid {input.grid:q} --positives {input.positives:q} --negatives {input.negatives:q}"
-        " --imagery {params.imagery:q} --seed {params.seed} {params.area} {params.options}"
+        " --imagery {params.imagery:q} --bands {params.bands} --seed {params.seed} {params.area} {params.options}"
         " --out-pixels {output.pixels:q} --out {output.index:q} 2> {log:q}"
 
 
@@ -67,16 +68,19 @@ rule train:
         index=f"{ITERATION}/training_set/windows.gpkg",
         pixels=f"{ITERATION}/training_set/windows.npy",
         start=lambda wildcards: (
-            before("model/weights.safetensors")(wildcards) if campaign.model.start_from == "previous" else []
+            before(f"{wildcards.bundle}/weights.safetensors")(wildcards)
+            if campaign.model.start_from == "previous"
+            else []
         ),
     output:
-        weights=f"{ITERATION}/model/weights.safetensors",
-        card=f"{ITERATION}/model/model.json",
-        history=f"{ITERATION}/model/training_log.csv",
+        weights=f"{ITERATION}/{{bundle}}/weights.safetensors",
+        card=f"{ITERATION}/{{bundle}}/model.json",
+        history=f"{ITERATION}/{{bundle}}/training_log.csv",
+        reliability=f"{ITERATION}/{{bundle}}/reliability.csv",
     log:
-        f"{LOGS}/{{n}}/train.log",
+        f"{LOGS}/{{n}}/train_{{bundle}}.log",
     benchmark:
-        f"{COSTS}/{{n}}/train.tsv"
+        f"{COSTS}/{{n}}/train_{{bundle}}.tsv"
     conda:
         "../../envs/learning.yaml"
     threads: campaign.run.torch_threads
@@ -87,14 +91,15 @@ rule train:
         folder=output_folder,
         start=lambda wildcards, input: option("start", Path(input.start[0]).parent if input.start else None),
         steps=lambda wildcards: (campaign.model.iterations if int(wildcards.n) == 1 else campaign.model.iterations_next),
-        seed=campaign.seed,
+        bands=",".join(LEARNING_BANDS),
+        seed=lambda wildcards: campaign.seed + BUNDLES.index(wildcards.bundle),
         torch=f"--threads {campaign.run.torch_threads} --device {campaign.run.device}",
-        options=as_options(campaign.model),
+        options=as_options(campaign.model, TrainingSettings.model_fields),
     message:
-        "Iteration {wildcards.n}: training for {params.steps} steps"
+        "Iteration {wildcards.n}: training {wildcards.bundle} for {params.steps} steps"
     shell:
         "python -m slumpmap train --grid {input.grid:q} --scaling {input.scaling:q} --windows {input.index:q}"
-        " --pixels {input.pixels:q} {params.start} --steps {params.steps} --seed {params.seed} {params.torch}"
+        " --pixels {input.pixels:q} --bands {params.bands} {params.start} --steps {params.steps} --seed {params.seed} {params.torch}"
         " {params.options} --out {params.folder:q} 2> {log:q}"
 
 
@@ -106,9 +111,9 @@ for number, batch in enumerate(BATCHES):
         input:
             grid=GRID,
             scaling=SCALING,
-            model=f"{ITERATION}/model/weights.safetensors",
-            card=f"{ITERATION}/model/model.json",
-            tiles=[f"{IMAGERY}/{tile}.tif" for tile in with_margin(batch, campaign.inference.window_px)],
+            models=expand(f"{ITERATION}/{{bundle}}/weights.safetensors", bundle=BUNDLES, allow_missing=True),
+            cards=expand(f"{ITERATION}/{{bundle}}/model.json", bundle=BUNDLES, allow_missing=True),
+            tiles=[f"{LEARNING_IMAGERY}/{tile}.tif" for tile in with_margin(batch, campaign.inference.window_px)],
         output:
             [f"{ITERATION}/probability/{tile}.tif" for tile in batch],
         log:
@@ -123,14 +128,15 @@ for number, batch in enumerate(BATCHES):
             gpu=1,
         params:
             folder=output_folder,
-            model=folder_of("model"),
+            models=lambda _, input: repeated("model", [Path(file).parent for file in input.models]),
             imagery=folder_of("tiles"),
+            bands=",".join(LEARNING_BANDS),
             tiles=",".join(batch),
             torch=f"--threads {campaign.run.torch_threads} --device {campaign.run.device}",
             options=as_options(campaign.inference),
         message:
             f"Iteration {{wildcards.n}}: inference, batch {number + 1} of {len(BATCHES)}"
         shell:
-            "python -m slumpmap infer --grid {input.grid:q} --scaling {input.scaling:q} --model {params.model:q}"
-            " --imagery {params.imagery:q} --tiles {params.tiles} {params.torch} {params.options}"
+            "python -m slumpmap infer --grid {input.grid:q} --scaling {input.scaling:q} {params.models}"
+            " --imagery {params.imagery:q} --bands {params.bands} --tiles {params.tiles} {params.torch} {params.options}"
             " --out {params.folder:q} 2> {log:q}"

@@ -78,6 +78,49 @@ rule iterations_figure:
         " --out {output.png:q} 2> {log:q}"
 
 
+rule training_figure:
+    input:
+        history=f"{ITERATION}/{{bundle}}/training_log.csv",
+    output:
+        png=report(
+            f"{ITERATION}/{{bundle}}/training.png",
+            caption="../report/training.rst",
+            category="Training",
+            labels={"iteration": "{n}", "network": "{bundle}"},
+        ),
+        pdf=f"{ITERATION}/{{bundle}}/training.pdf",
+    log:
+        f"{LOGS}/{{n}}/training_figure_{{bundle}}.log",
+    benchmark:
+        f"{COSTS}/{{n}}/training_figure_{{bundle}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    message:
+        "Iteration {wildcards.n}: how {wildcards.bundle} was trained"
+    shell:
+        "python -m slumpmap training-figure --history {input.history:q} --out {output.png:q} 2> {log:q}"
+
+
+rule reliability_figure:
+    input:
+        tables=of_all_iterations("model/reliability.csv"),
+    output:
+        png=report(f"{REPORT}/reliability.png", caption="../report/reliability.rst", category="Training"),
+        pdf=f"{REPORT}/reliability.pdf",
+    log:
+        f"{LOGS}/reliability_figure.log",
+    benchmark:
+        f"{COSTS}/reliability_figure.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        tables=lambda wildcards, input: repeated("table", input.tables),
+    message:
+        "How reliable the probabilities are"
+    shell:
+        "python -m slumpmap reliability-figure {params.tables} --out {output.png:q} 2> {log:q}"
+
+
 rule map:
     input:
         grid=GRID,

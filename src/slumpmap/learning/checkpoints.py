@@ -14,7 +14,7 @@ import torch
 
 from slumpmap.files import atomic
 
-_FILE = "last.pt"
+_LAST, _BEFORE = "last.pt", "before.pt"
 
 
 def fingerprint(**parts: Any) -> str:
@@ -23,7 +23,7 @@ def fingerprint(**parts: Any) -> str:
 
 
 def save_checkpoint(folder: Path, mark: str, step: int, state: dict[str, Any]) -> None:
-    """Replaces the checkpoint of a run.
+    """Adds the checkpoint of a run, and keeps the one before.
 
     Args:
         folder: where it is kept.
@@ -31,28 +31,35 @@ def save_checkpoint(folder: Path, mark: str, step: int, state: dict[str, Any]) -
         step: steps that are done.
         state: tensors, numbers, and dicts and lists of them.
     """
-    with atomic(folder / _FILE) as temporary:
+    if (folder / _LAST).exists():
+        (folder / _LAST).replace(folder / _BEFORE)
+    with atomic(folder / _LAST) as temporary:
         torch.save({"mark": mark, "step": step, "state": state}, temporary)
 
 
 def load_checkpoint(folder: Path, mark: str) -> tuple[int, dict[str, Any]] | None:
-    """Steps done and state of the run's last checkpoint; None, with a line that says why, if there is none to use."""
-    path = folder / _FILE
-    if not path.exists():
-        return None
-    try:
-        # Plain tensors and containers only: nothing in the file is executed.
-        values = torch.load(path, map_location="cpu", weights_only=True)
-        found, step, state = values["mark"], int(values["step"]), values["state"]
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:80]
-        print(f"training: {path} cannot be read ({reason}); starting again", file=sys.stderr)
-        return None
-    if found != mark:
-        print(f"training: {path} belongs to other settings or labels; starting again", file=sys.stderr)
-        return None
-    print(f"training: resuming after step {step}", file=sys.stderr)
-    return step, state
+    """Steps done and state of the run's last whole checkpoint; says on stderr what it takes, and what not and why.
+
+    Returns:
+        None if there is none to use.
+    """
+    for path in (folder / _LAST, folder / _BEFORE):
+        if not path.exists():
+            continue
+        try:
+            # Plain tensors and containers only: nothing in the file is executed.
+            values = torch.load(path, map_location="cpu", weights_only=True)
+            found, step, state = values["mark"], int(values["step"]), values["state"]
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+            reason = " ".join(str(error).split())[:80]
+            print(f"training: {path} cannot be read ({reason}); looking for the one before", file=sys.stderr)
+            continue
+        if found != mark:
+            print(f"training: {path} belongs to other settings or labels; starting again", file=sys.stderr)
+            return None
+        print(f"training: resuming after step {step}", file=sys.stderr)
+        return step, state
+    return None
 
 
 def drop_checkpoints(folder: Path) -> None:

@@ -1,30 +1,105 @@
-"""Image tiles to probability tiles: windows on one lattice of the grid, blended, whatever the tiling."""
+"""Image tiles to probability tiles: windows on one lattice of the grid, fused, whatever the tiling.
+
+A chain of generators, each a few items ahead of the next in a thread of its own: images of tiles are read and cut
+into windows, batches of windows become probabilities, those become tiles, and tiles are written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import torch
+import shapely
 from numpy.typing import NDArray
+from shapely import STRtree
 
 from slumpmap.config import InferenceSettings
 from slumpmap.grid import Grid, Tile, Window
+from slumpmap.learning.backends import Images, Mapper, Predictor, Probabilities, make_predictor
 from slumpmap.learning.batches import Normalisation
-from slumpmap.learning.bundle import load_bundle
+from slumpmap.learning.bundle import BANDS, load_bundle
 from slumpmap.learning.network import check_window, choose_device, repeatable
 from slumpmap.learning.progress import Progress
+from slumpmap.learning.windows import SLUMP, burn
 from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE, RGB_NODATA, Mosaic, write_cog
+from slumpmap.vector import read_layer
 
 # A window's place: first row and first column, grid pixels.
 Place = tuple[int, int]
-# (n, 3, window_px, window_px) uint8 -> (n, window_px, window_px) float32 probabilities
-Predictor = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Item = TypeVar("Item")
+
+# Memory for windows that a later tile of the job needs again, bytes; what does not fit is computed again.
+KEPT_BYTES = 256 * 2**20
+_BATCHES_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Add:
+    """One window's part in one tile.
+
+    Attributes:
+        tile: the tile.
+        place: the window.
+        fresh: whether its probabilities come next out of the network; otherwise they were kept.
+        keep: whether a later tile needs them too.
+    """
+
+    tile: Tile
+    place: Place
+    fresh: bool
+    keep: bool
+
+
+@dataclass(frozen=True)
+class Finish:
+    """A tile to which all windows have been added.
+
+    Attributes:
+        tile: the tile.
+        valid: (tile_px, tile_px) pixels that get a probability.
+        kept: the windows that later tiles still need.
+    """
+
+    tile: Tile
+    valid: NDArray[np.bool_]
+    kept: frozenset[Place]
+
+
+@dataclass(frozen=True)
+class Load:
+    """A batch of windows, and what is to be done once their probabilities are there."""
+
+    images: Images
+    steps: Sequence[Add | Finish]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A tile's images: those of all lattice windows that touch it.
+
+    Attributes:
+        tile: the tile.
+        images: (bands, height, width) uint8.
+        corner: place of their first pixel.
+        valid: (tile_px, tile_px) pixels of the tile that get a probability.
+        places: windows, row by row, that hold a valid pixel of the tile.
+    """
+
+    tile: Tile
+    images: Images
+    corner: Place
+    valid: NDArray[np.bool_]
+    places: Sequence[Place]
 
 
 def infer(
-    model: Path,
+    models: Sequence[Path],
     imagery: Path,
     grid: Grid,
     out: Path,
@@ -33,59 +108,200 @@ def infer(
     scaling: Path,
     threads: int = 2,
     device: str = "auto",
+    within: Path | None = None,
+    bands: Sequence[str] = BANDS,
 ) -> None:
     """Writes the probability tiles of some image tiles: `out/<tile>.tif`, 0..254 = probability x 254, 255 = nodata.
 
     Args:
-        model: folder of the model bundle.
-        imagery: folder of 3-band uint8 tiles; those within `window_px` pixels around the tiles are read too.
+        models: folders of model bundles; the mean of their probabilities is written.
+        imagery: folder of uint8 tiles; those within `window_px` pixels around the tiles are read too.
         grid: the campaign's grid.
         out: folder to write to.
         tile_ids: the tiles to do.
-        settings: window, stride, batch.
-        scaling: the campaign's scaling.json, which must be the one that the model was trained with.
+        settings: window, stride, batch, fusion, turned copies, back end.
+        scaling: the campaign's scaling.json, which must be the one that the models were trained with.
         threads: CPU threads.
         device: `auto`, `cpu` or `cuda`.
+        within: polygon layer outside of which nothing is mapped; the network still sees what lies there.
+        bands: names of the tiles' bands, which must be those that the models were trained with.
 
     Raises:
-        InputError: an unsuitable bundle, an unreadable tile, no such tile or device.
+        InputError: an unsuitable bundle, an unreadable tile or layer, no such tile or device.
+        OSError: `out` cannot be written to.
     """
-    network, card = load_bundle(model, 3, settings.window_px, grid.resolution, scaling)
-    check_window(network, settings.window_px, "inference.window_px")
     tiles = [grid.tile(tile_id) for tile_id in tile_ids]
-    with repeatable(0, threads), Mosaic(grid, imagery, bands=3, nodata=RGB_NODATA) as mosaic:
-        predict = predictor(network, Normalisation(card.mean, card.std), settings.batch, choose_device(device))
+    members = [load_mapper(model, grid, settings, scaling, bands) for model in models]
+    limit = None if within is None else read_layer(within, "area to map", grid.crs).geometry.to_numpy()
+    with repeatable(0, threads), Mosaic(grid, imagery, len(bands), nodata=RGB_NODATA) as mosaic:
+        predict = make_predictor(members, settings, choose_device(device), threads, len(bands))
         progress = Progress("inference", len(tiles), "tiles")
-        for done, (tile, values) in enumerate(predict_tiles(mosaic, tiles, settings, predict), 1):
-            write_cog(
-                out / f"{tile.id}.tif",
-                values,
-                grid.window_transform(tile.window),
-                grid.crs,
-                nodata=PROBABILITY_NODATA,
-            )
-            progress.update(done)
+        with closing(ahead(predict_tiles(mosaic, tiles, settings, predict, limit), 1)) as mapped:
+            for done, (tile, values) in enumerate(mapped, 1):
+                path, transform = out / f"{tile.id}.tif", grid.window_transform(tile.window)
+                write_cog(path, values, transform, grid.crs, nodata=PROBABILITY_NODATA)
+                progress.update(done)
 
 
-def predictor(network: torch.nn.Module, normalise: Normalisation, batch: int, device: torch.device) -> Predictor:
-    """Wraps a network into a function from up to `batch` images to probabilities.
+def load_mapper(
+    model: Path, grid: Grid, settings: InferenceSettings, scaling: Path, bands: Sequence[str] = BANDS
+) -> Mapper:
+    """Loads a bundle as a function from 8-bit values to probabilities.
 
-    Every call computes a full batch, padded with nodata: kernels are chosen by the shape of their input, and
-    another kernel may round otherwise.
+    Raises:
+        InputError: the bundle is damaged, or does not suit bands, grid, window or scaling.
     """
-    network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    network, card = load_bundle(model, bands, settings.window_px, grid.resolution, scaling)
+    check_window(network, settings.window_px, "inference.window_px")
+    return Mapper(network, Normalisation(card.mean, card.std), card.temperature)
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        padding = np.full((batch - len(images), *images.shape[1:]), RGB_NODATA, dtype=np.uint8)
-        values = torch.from_numpy(np.concatenate([images, padding])).to(device)
-        valid = (values != RGB_NODATA).any(dim=1, keepdim=True)
-        prepared = normalise(values.float(), valid).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            probabilities = torch.sigmoid(network(prepared)[: len(images), 0].float())
-        answer: NDArray[np.float32] = probabilities.cpu().numpy()
-        return answer
 
-    return predict
+def ahead(items: Generator[Item, None, None], depth: int) -> Generator[Item, None, None]:
+    """Runs a generator in a thread of its own, at most `depth` items ahead; its errors surface here as themselves."""
+    end = object()
+    pool = ThreadPoolExecutor(1)
+    try:
+        coming = deque(pool.submit(next, items, end) for _ in range(depth))
+        while (item := coming.popleft().result()) is not end:
+            coming.append(pool.submit(next, items, end))
+            yield item  # type: ignore[misc]
+    finally:
+        pool.shutdown(cancel_futures=True)
+        items.close()
+
+
+def predict_tiles(
+    mosaic: Mosaic,
+    tiles: Sequence[Tile],
+    settings: InferenceSettings,
+    predict: Predictor,
+    limit: NDArray[np.object_] | None = None,
+) -> Generator[tuple[Tile, NDArray[np.uint8]], None, None]:
+    """Probability tiles, one after the other; a window that several of the tiles share is computed once.
+
+    The value of a pixel is fused from its windows, row by row, whatever the tile that it falls in. Memory holds
+    the images of two tiles with their margins, a few batches, and `KEPT_BYTES` of shared windows.
+
+    Args:
+        mosaic: the images.
+        tiles: the tiles to do.
+        settings: window, stride, batch, fusion.
+        predict: from batches of images to probabilities.
+        limit: polygons in the grid's CRS outside of which nothing is mapped; None: everything is.
+
+    Yields:
+        Tile and (tile_px, tile_px) uint8: 0..254 = probability x 254, 255 = nodata.
+    """
+    scenes = ahead(read_scenes(mosaic, tiles, settings, limit), 1)
+    loads = cut_windows(scenes, tiles, settings)
+    answers = ahead(compute(loads, predict), _BATCHES_AHEAD)
+    with closing(scenes), closing(loads), closing(answers):
+        yield from fuse(answers, settings)
+
+
+def read_scenes(
+    mosaic: Mosaic, tiles: Sequence[Tile], settings: InferenceSettings, limit: NDArray[np.object_] | None
+) -> Generator[Scene, None, None]:
+    """Reads the images of one tile after the other."""
+    size, tree = settings.window_px, None if limit is None else STRtree(limit)
+    for tile in tiles:
+        rows = lattice(tile.window.row, tile.tile_px, settings)
+        columns = lattice(tile.window.column, tile.tile_px, settings)
+        images = mosaic.read(Window(rows[0], columns[0], rows[-1] - rows[0] + size, columns[-1] - columns[0] + size))
+        top, left = tile.window.row - rows[0], tile.window.column - columns[0]
+        valid = np.any(images[:, top : top + tile.tile_px, left : left + tile.tile_px] != RGB_NODATA, axis=0)
+        if limit is not None and tree is not None:
+            ground = shapely.box(*mosaic.grid.bounds(tile.window))
+            valid &= burn(limit[tree.query(ground)], mosaic.grid, tile.window) == SLUMP
+        yield Scene(tile, images, (rows[0], columns[0]), valid, _places(tile, valid, settings))
+
+
+def cut_windows(
+    scenes: Iterable[Scene], tiles: Sequence[Tile], settings: InferenceSettings
+) -> Generator[Load, None, None]:
+    """Cuts scenes into full batches of windows, across the borders of tiles; only the last batch may be smaller.
+
+    Args:
+        scenes: the tiles' images.
+        tiles: the same tiles, from which follows which windows are shared.
+        settings: window, stride, batch.
+    """
+    size, room = settings.window_px, KEPT_BYTES // (4 * settings.window_px**2)
+    kept: set[Place] = set()
+    windows: list[Images] = []
+    steps: list[Add | Finish] = []
+    for number, scene in enumerate(scenes):
+        later = tiles[number + 1 :]
+        for place in scene.places:
+            fresh = place not in kept
+            keep = (not fresh or len(kept) < room) and _wanted(place, later, size)
+            (kept.add if keep else kept.discard)(place)
+            if fresh:
+                row, column = place[0] - scene.corner[0], place[1] - scene.corner[1]
+                windows.append(scene.images[:, row : row + size, column : column + size].copy())
+            steps.append(Add(scene.tile, place, fresh, keep))
+            if len(windows) == settings.batch:
+                yield Load(np.stack(windows), steps)
+                windows, steps = [], []
+        kept = {place for place in kept if _wanted(place, later, size)}
+        # Any number of empty tiles may wait for a batch to fill: they share one mask of no size.
+        valid = scene.valid if scene.places else np.broadcast_to(np.False_, scene.valid.shape)
+        steps.append(Finish(scene.tile, valid, frozenset(kept)))
+    yield Load(np.stack(windows) if windows else np.empty((0, 0, size, size), np.uint8), steps)
+
+
+def compute(
+    loads: Iterable[Load], predict: Predictor
+) -> Generator[tuple[Sequence[Add | Finish], Probabilities], None, None]:
+    """Puts (n, s, s) probabilities in the place of images."""
+    waiting: deque[Load] = deque()
+
+    def batches() -> Iterator[Images]:
+        for load in loads:
+            waiting.append(load)
+            # The last load may hold no window.
+            if len(load.images):
+                yield load.images
+
+    for probabilities in predict(batches()):
+        yield waiting.popleft().steps, probabilities
+    for load in waiting:
+        yield load.steps, np.empty((0, *load.images.shape[2:]), np.float32)
+
+
+def fuse(
+    answers: Iterable[tuple[Sequence[Add | Finish], Probabilities]], settings: InferenceSettings
+) -> Iterator[tuple[Tile, NDArray[np.uint8]]]:
+    """Adds windows to tiles, in the order of the steps."""
+    ramp = fusion_weights(settings)
+    weights = ramp[:, None] * ramp[None, :]
+    kept: dict[Place, NDArray[np.float32]] = {}
+    total: NDArray[np.float32] | None = None
+    for steps, probabilities in answers:
+        fresh = iter(probabilities)
+        for step in steps:
+            if total is None:
+                total = np.zeros((step.tile.tile_px, step.tile.tile_px), dtype=np.float32)
+            if isinstance(step, Finish):
+                yield step.tile, encode(total, step.valid)
+                total, kept = None, {place: kept[place] for place in step.kept}
+                continue
+            values = next(fresh) if step.fresh else kept[step.place]
+            if step.fresh and step.keep:
+                # A copy, since a row of a batch would hold all of the batch in memory.
+                kept[step.place] = values.copy()
+            elif not step.keep:
+                kept.pop(step.place, None)
+            # One window that says so is enough for `or`: what exceeds 1 is cut off when it is encoded.
+            _add(total, (values > 0.5).astype(np.float32) if settings.fusion == "or" else values * weights, step)
+
+
+def _add(total: NDArray[np.float32], values: NDArray[np.float32], step: Add) -> None:
+    """Adds the part of a window's values that lies in the tile."""
+    top, left = step.place[0] - step.tile.window.row, step.place[1] - step.tile.window.column
+    first_row, first_column = max(top, 0), max(left, 0)
+    part = values[first_row - top : step.tile.tile_px - top, first_column - left : step.tile.tile_px - left]
+    total[first_row : first_row + part.shape[0], first_column : first_column + part.shape[1]] += part
 
 
 def lattice(first: int, length: int, settings: InferenceSettings) -> range:
@@ -99,55 +315,18 @@ def lattice(first: int, length: int, settings: InferenceSettings) -> range:
     return range(lowest * settings.stride_px, highest * settings.stride_px + 1, settings.stride_px)
 
 
-def blend_weights(settings: InferenceSettings) -> NDArray[np.float32]:
-    """(window_px,) weights along one axis: a triangle, scaled so that the lattice's windows add up to 1 anywhere.
+def fusion_weights(settings: InferenceSettings) -> NDArray[np.float32]:
+    """(window_px,) weights along one axis, scaled so that the lattice's windows add up to 1 anywhere.
 
-    The triangle nearly vanishes at the window's edges, so that no window begins or ends with a step.
+    For the fusion `mean` they are equal. Otherwise they are a triangle, which nearly vanishes at the window's
+    edges, so that no window begins or ends with a step.
     """
     size, stride = settings.window_px, settings.stride_px
     steps = np.arange(size) + 0.5
-    triangle = np.minimum(steps, size - steps)
-    sums = np.bincount(np.arange(size) % stride, weights=triangle, minlength=stride)
-    weights: NDArray[np.float32] = (triangle / sums[np.arange(size) % stride]).astype(np.float32)
+    shape = np.ones(size) if settings.fusion == "mean" else np.minimum(steps, size - steps)
+    sums = np.bincount(np.arange(size) % stride, weights=shape, minlength=stride)
+    weights: NDArray[np.float32] = (shape / sums[np.arange(size) % stride]).astype(np.float32)
     return weights
-
-
-def predict_tiles(
-    mosaic: Mosaic, tiles: Sequence[Tile], settings: InferenceSettings, predict: Predictor
-) -> Iterator[tuple[Tile, NDArray[np.uint8]]]:
-    """Probability tiles, one after the other; a window that two of the tiles share is computed once.
-
-    The value of a pixel is the sum of weight x probability over its windows, row by row, whatever the tile
-    that it falls in. Memory holds one tile with its margin, and shared windows of tiles yet to come.
-
-    Args:
-        mosaic: the images.
-        tiles: the tiles to do.
-        settings: window, stride, batch.
-        predict: from images to probabilities.
-
-    Yields:
-        Tile and (tile_px, tile_px) uint8: 0..254 = probability x 254, 255 = nodata.
-    """
-    shared: dict[Place, NDArray[np.float32]] = {}
-    ramp = blend_weights(settings)
-    weights = ramp[:, None] * ramp[None, :]
-    for number, tile in enumerate(tiles):
-        later = tiles[number + 1 :]
-        margin = settings.window_px - 1
-        images = mosaic.read(tile.window.grow(margin))
-        side = tile.tile_px
-        valid = np.any(images[:, margin : margin + side, margin : margin + side], axis=0)
-        total = np.zeros((side, side), dtype=np.float32)
-        for chunk in _chunks(_places(tile, valid, settings), shared, settings.batch):
-            fresh = [place for place in chunk if place not in shared]
-            if fresh:
-                shared.update(zip(fresh, predict(_cut(images, tile, fresh, settings.window_px)), strict=True))
-            for place in chunk:
-                probability = shared[place] if _wanted(place, later, settings) else shared.pop(place)
-                _add(total, probability * weights, place, tile.window)
-        shared = {place: values for place, values in shared.items() if _wanted(place, later, settings)}
-        yield tile, encode(total, valid)
 
 
 def _places(tile: Tile, valid: NDArray[np.bool_], settings: InferenceSettings) -> list[Place]:
@@ -161,42 +340,14 @@ def _places(tile: Tile, valid: NDArray[np.bool_], settings: InferenceSettings) -
     return found
 
 
-def _chunks(places: Sequence[Place], known: dict[Place, NDArray[np.float32]], batch: int) -> Iterator[list[Place]]:
-    """Cuts a list of windows so that each part has `batch` windows that are not known yet, the last one fewer."""
-    part: list[Place] = []
-    fresh = 0
-    for place in places:
-        part.append(place)
-        fresh += place not in known
-        if fresh == batch:
-            yield part
-            part, fresh = [], 0
-    if part:
-        yield part
-
-
-def _cut(images: NDArray[np.uint8], tile: Tile, places: Sequence[Place], size: int) -> NDArray[np.uint8]:
-    """(n, 3, size, size) uint8: the windows' images, out of the tile's with a margin of size - 1."""
-    top, left = tile.window.row - size + 1, tile.window.column - size + 1
-    return np.stack([images[:, r - top : r - top + size, c - left : c - left + size] for r, c in places])
-
-
-def _wanted(place: Place, later: Sequence[Tile], settings: InferenceSettings) -> bool:
+def _wanted(place: Place, later: Collection[Tile], size: int) -> bool:
     """Whether a tile that is yet to be done touches the window."""
     row, column = place
     return any(
-        tile.window.row - settings.window_px < row < tile.window.row + tile.tile_px
-        and tile.window.column - settings.window_px < column < tile.window.column + tile.tile_px
+        tile.window.row - size < row < tile.window.row + tile.tile_px
+        and tile.window.column - size < column < tile.window.column + tile.tile_px
         for tile in later
     )
-
-
-def _add(total: NDArray[np.float32], values: NDArray[np.float32], place: Place, window: Window) -> None:
-    """Adds the part of a window's values that lies in the tile."""
-    top, left = place[0] - window.row, place[1] - window.column
-    first_row, first_column = max(top, 0), max(left, 0)
-    part = values[first_row - top : window.height - top, first_column - left : window.width - left]
-    total[first_row : first_row + part.shape[0], first_column : first_column + part.shape[1]] += part
 
 
 def encode(probability: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +18,14 @@ from types import ModuleType
 from typing import Any, cast
 
 import torch
+import torch.utils.deterministic
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from slumpmap.config import ModelSettings
+from slumpmap.config import NetworkSettings
 from slumpmap.errors import InputError
 
+_OWN_WEIGHTS = "give the weights of this very encoder"
 _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"}
 # Kept alive: the declarations end with the library object.
 _declared: list[torch.library.Library] = []
@@ -52,15 +56,17 @@ def _load_or_declare_operators() -> None:
         _declared.append(schemas)
 
 
-def build_network(settings: ModelSettings, pretrained: bool) -> torch.nn.Module:
+def build_network(settings: NetworkSettings, pretrained: bool, bands: int = 3) -> torch.nn.Module:
     """Builds the network that the settings name, on the CPU, with torch's random state where weights are random.
 
     Args:
-        settings: architecture, encoder, output stride, weights.
+        settings: architecture, encoder, output stride, atrous rates, weights.
         pretrained: whether to load `settings.encoder_weights` into the encoder; False leaves it random.
+        bands: bands of the images. The first convolution of pretrained weights for three bands is adapted: the
+            kernels are repeated over the bands and scaled by 3 / bands, so that its answers keep their size.
 
     Returns:
-        A network that takes (n, 3, height, width) float32 and gives (n, 1, height, width) logits.
+        A network that takes (n, bands, height, width) float32 and gives (n, 1, height, width) logits.
 
     Raises:
         InputError: no such architecture or encoder, an output stride that the encoder does not have, or
@@ -71,9 +77,12 @@ def build_network(settings: ModelSettings, pretrained: bool) -> torch.nn.Module:
     if not isinstance(architecture, type):
         known = ", ".join(name for name in smp.__all__ if isinstance(getattr(smp, name), type))
         raise InputError("model.architecture", f"no architecture {settings.architecture!r}", f"take one of {known}")
-    options: dict[str, Any] = {"in_channels": 3, "classes": 1, "encoder_weights": None}
-    if "encoder_output_stride" in inspect.signature(architecture).parameters:
+    options: dict[str, Any] = {"in_channels": bands, "classes": 1, "encoder_weights": None}
+    known_options = inspect.signature(architecture).parameters
+    if "encoder_output_stride" in known_options:
         options["encoder_output_stride"] = settings.output_stride
+    if "decoder_atrous_rates" in known_options:
+        options["decoder_atrous_rates"] = settings.atrous_rates
     weights = settings.encoder_weights if pretrained else None
     if weights is None:
         return _construct(architecture, settings, options)
@@ -87,11 +96,11 @@ def build_network(settings: ModelSettings, pretrained: bool) -> torch.nn.Module:
         raise InputError(
             "model.encoder_weights",
             f"the weights {weights!r} of {settings.encoder} cannot be downloaded ({str(error).splitlines()[0]})",
-            "connect to the network, give a local .safetensors file, or null to train from scratch",
+            "connect to the network, give a local .safetensors or .pth file, or null to train from scratch",
         ) from error
 
 
-def _construct(architecture: Any, settings: ModelSettings, options: dict[str, Any]) -> torch.nn.Module:
+def _construct(architecture: Any, settings: NetworkSettings, options: dict[str, Any]) -> torch.nn.Module:
     """Calls the architecture; what it does not know becomes an InputError."""
     try:
         return cast(torch.nn.Module, architecture(settings.encoder, **options))
@@ -106,35 +115,66 @@ def _construct(architecture: Any, settings: ModelSettings, options: dict[str, An
         ) from error
 
 
-def _with_file(architecture: Any, settings: ModelSettings, options: dict[str, Any], path: Path) -> torch.nn.Module:
+def _with_file(architecture: Any, settings: NetworkSettings, options: dict[str, Any], path: Path) -> torch.nn.Module:
     """A network whose encoder comes from a local file, every tensor of it."""
-    if path.suffix != ".safetensors":
-        raise InputError(path, "encoder weights are not safetensors", "convert the file; pickles are not loaded")
-    if not settings.encoder.startswith("tu-"):
-        raise InputError(
-            "model.encoder", "weights from a file need a `tu-` encoder", "take the timm name of the encoder"
-        )
+    stored = _read_weights(path)
+    if settings.encoder.startswith("tu-"):
+        # timm renames and adapts the tensors on the way, which a plain load_state_dict does not.
+        overlay = {"encoder_weights": True, "pretrained_cfg_overlay": {"state_dict": stored}}
+        network = _construct(architecture, settings, options | overlay)
+    else:
+        network = _construct(architecture, settings, options)
+        try:
+            network.encoder.load_state_dict(stored)  # type: ignore[union-attr]
+        except (RuntimeError, KeyError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise InputError(path, f"no weights of {settings.encoder} ({reason})", _OWN_WEIGHTS) from None
+    _check_loaded(network, stored, settings, options["in_channels"], path)
+    return network
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weight file by name; nothing in the file is executed."""
     try:
-        stored = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(path, f"encoder weights cannot be read ({error})", "correct the path or the file") from error
-    overlay = {"encoder_weights": True, "pretrained_cfg_overlay": {"file": str(path)}}
-    network = _construct(architecture, settings, options | overlay)
-    # timm accepts a wrong file with a mere warning, and names differ between file and encoder: compare values.
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            path, f"encoder weights cannot be read ({reason})", "correct the path, or save tensors only"
+        ) from error
+    for name in ("state_dict", "model"):
+        if isinstance(stored, dict) and isinstance(stored.get(name), dict):
+            stored = stored[name]
+    if not isinstance(stored, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in stored.values()):
+        raise InputError(path, "holds no tensors by name", _OWN_WEIGHTS)
+    return stored
+
+
+def _check_loaded(
+    network: torch.nn.Module, stored: dict[str, torch.Tensor], settings: NetworkSettings, bands: int, path: Path
+) -> None:
+    """Refuses a file that left a tensor of the encoder as it was.
+
+    timm accepts a wrong file with a mere warning, and names differ between file and encoder: values are compared.
+    """
     known = {_key(tensor) for tensor in stored.values()}
     tensors = [t for t in network.encoder.state_dict().values() if t.is_floating_point()]  # type: ignore[union-attr]
+    if bands != 3:
+        # The first convolution, which was adapted to the bands, comes first in every encoder.
+        tensors = tensors[1:]
     missing = sum(_key(tensor) not in known for tensor in tensors)
     if missing:
         fault = f"{missing} of {len(tensors)} tensors of {settings.encoder} are not in the file"
-        raise InputError(path, fault, "give the weights of this very encoder")
-    return network
+        raise InputError(path, fault, _OWN_WEIGHTS)
 
 
 def _key(tensor: torch.Tensor) -> tuple[tuple[int, ...], bytes]:
     return tuple(tensor.shape), tensor.detach().float().contiguous().numpy().tobytes()
 
 
-def pretrained_statistics(settings: ModelSettings) -> tuple[list[float], list[float]]:
+def pretrained_statistics(settings: NetworkSettings) -> tuple[list[float], list[float]]:
     """Mean and standard deviation (R, G, B; 0..255) of the images on which the encoder was pretrained."""
     smp = _smp()
     if settings.encoder.startswith("tu-"):
@@ -170,12 +210,17 @@ def choose_device(device: str) -> torch.device:
 
 
 @contextmanager
-def repeatable(seed: int, threads: int) -> Iterator[None]:
-    """Fixes torch's seed, threads and algorithms inside the block."""
+def repeatable(seed: int, threads: int, deterministic: bool = True) -> Iterator[None]:
+    """Fixes torch's seed and threads inside the block, and its algorithms unless `deterministic` is False."""
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
+    # cuBLAS is repeatable only with a workspace of a fixed size, which it reads when it starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = not deterministic
+    # Torch would also fill new memory, to betray code that reads it unwritten: a third of a small network's time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # Some CUDA kernels have no repeatable form: there a warning is all that can be had.
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
     torch.manual_seed(seed)
     try:
         yield

@@ -4,76 +4,40 @@ from __future__ import annotations
 
 import math
 import platform
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
 
 from slumpmap import __version__
-from slumpmap.config import ModelSettings
+from slumpmap.config import TrainingSettings
 from slumpmap.errors import InputError
 from slumpmap.files import write_text
-from slumpmap.learning.batches import Normalisation, Sampler, statistics, vary
-from slumpmap.learning.bundle import ModelCard, load_bundle, read_scaling, save_bundle
+from slumpmap.learning.batches import Normalisation, Sampler, make_pools, statistics
+from slumpmap.learning.bundle import BANDS, ModelCard, load_bundle, read_scaling, save_bundle
 from slumpmap.learning.checkpoints import drop_checkpoints, fingerprint, load_checkpoint, save_checkpoint
-from slumpmap.learning.losses import overlap, segmentation_loss
 from slumpmap.learning.network import build_network, check_window, choose_device, pretrained_statistics, repeatable
+from slumpmap.learning.optimisation import Average, freeze_norms, make_optimizer
 from slumpmap.learning.progress import Progress
-from slumpmap.learning.windows import IGNORE, SLUMP, TRAIN, VALIDATION, read_windows, training_set_hash
+from slumpmap.learning.run import Feed, Run, answers, evaluate, kept, take_step
+from slumpmap.learning.team import Team, joined
+from slumpmap.learning.validation import Validation, calibrate, validate
+from slumpmap.learning.windows import IGNORE, NEGATIVE, SLUMP, TRAIN, VALIDATION, read_windows, training_set_hash
 
-LOG = "training_log.csv"
-_MOMENTUM = 0.9
-_WARM_UP = 0.05
-_SETTLING = 20
-
-
-@dataclass
-class Run:
-    """A training run between two steps.
-
-    Attributes:
-        settings: the model section of the configuration.
-        steps: steps in all.
-        seed: seed of weights, sampling, variation and dropout.
-        pixels: (windows, 4, s, s) uint8: R, G, B, label.
-        sampler: chooses the windows of a step.
-        normalise: from 8-bit values to the network's input.
-        network: the network, on the device.
-        optimizer: its optimizer.
-        device: where it runs.
-        log: loss and learning rate of each step so far.
-    """
-
-    settings: ModelSettings
-    steps: int
-    seed: int
-    pixels: NDArray[np.uint8]
-    sampler: Sampler
-    normalise: Normalisation
-    network: torch.nn.Module
-    optimizer: torch.optim.Optimizer
-    device: torch.device
-    log: list[tuple[float, float]] = field(default_factory=list)
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps; everything else follows from settings, seed and step."""
-        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "log": self.log}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes up the state of a checkpoint."""
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.log = [(float(loss), float(rate)) for loss, rate in state["log"]]
+LOG, RELIABILITY = "training_log.csv", "reliability.csv"
 
 
 def train(
     index: Path,
     pixels: Path,
     out: Path,
-    settings: ModelSettings,
+    settings: TrainingSettings,
     steps: int,
     seed: int,
     resolution: float,
@@ -81,16 +45,17 @@ def train(
     start: Path | None = None,
     threads: int = 2,
     device: str = "auto",
+    bands: Sequence[str] = BANDS,
 ) -> None:
-    """Trains a network and writes its bundle (weights.safetensors, model.json) and training_log.csv.
+    """Trains a network and writes its bundle, training_log.csv and reliability.csv (empty if nothing is held out).
 
     On the CPU, with the same number of threads, the outcome is a function of the arguments and files alone,
-    whether or not the run was broken off and resumed.
+    whether or not the run was broken off and resumed. Progress for TensorBoard goes to `<out>_tensorboard`.
 
     Args:
         index: windows, as written by `make_windows`.
         pixels: their pixels.
-        out: folder of the bundle; checkpoints are kept in `checkpoints` beside it until the bundle is whole.
+        out: folder of the bundle; checkpoints are kept in `<out>_checkpoints` until the bundle is whole.
         settings: the model section of the configuration.
         steps: training steps.
         seed: seed of weights, sampling, variation and dropout.
@@ -98,50 +63,56 @@ def train(
         scaling: the campaign's scaling.json, recorded in the bundle.
         start: bundle whose weights to start from; None: as `settings.encoder_weights` says.
         threads: CPU threads.
-        device: `auto`, `cpu` or `cuda`.
+        device: `auto`, `cpu` or `cuda`; under torchrun each process takes the GPU of its rank.
+        bands: names of the images' bands.
 
     Raises:
         InputError: unusable windows, settings, start bundle or device.
     """
     layer, values = read_windows(index, pixels)
     rows = {name: np.flatnonzero(layer["split"] == name) for name in (TRAIN, VALIDATION)}
+    if values.shape[1] != len(bands) + 1:
+        fault = f"holds {values.shape[1] - 1} bands and a label, not {', '.join(bands)} and a label"
+        raise InputError(pixels, fault, "remove it and run the workflow again")
     if not rows[TRAIN].size:
         raise InputError(index, "no window is there to train on", "lower windows.validation_share")
-    where = choose_device(device)
-    with repeatable(seed, threads):
-        network, normalise, start_hash = _beginning(values, rows[TRAIN], settings, start, resolution, scaling)
-        check_window(network, values.shape[-1], "windows.window_px")
-        network = network.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        sampler = Sampler(layer["slump_px"].to_numpy(), rows[TRAIN], settings.batch, seed)
-        optimizer = _optimizer(network, settings)
-        run = Run(settings, steps, seed, values, sampler, normalise, network, optimizer, where)
+    with joined(choose_device(device)) as (team, where), repeatable(seed, threads, settings.deterministic):
+        beginning = _beginning(values, rows[TRAIN], settings, start, resolution, scaling, bands)
+        run = _prepare(layer, values, rows, settings, steps, seed, beginning, where, team)
         training_set = training_set_hash(layer, values)
         mark = fingerprint(
             settings=settings.model_dump(exclude={"checkpoint_every"}),
             steps=steps,
             seed=seed,
             training_set=training_set,
-            start=start_hash,
+            start=beginning[2],
         )
-        checkpoints = out.with_name("checkpoints")
-        _advance(run, checkpoints, mark)
-        settle_statistics(run)
-        metrics = _evaluate(run, rows[VALIDATION])
+        checkpoints = out.with_name(f"{out.name}_checkpoints")
+        _advance(run, checkpoints, mark, out.with_name(f"{out.name}_tensorboard"))
+        network = kept(run)
+        if not team.leads:
+            return
+        figures = validate(answers(run, network), settings.loss) if run.held_out.size else None
+        temperature = _calibrate(run, network, out)
     card = ModelCard(
         settings=settings,
-        mean=normalise.mean,
-        std=normalise.std,
+        bands=tuple(bands),
+        mean=run.normalise.mean,
+        std=run.normalise.std,
+        temperature=temperature,
         scaling=read_scaling(scaling),
         resolution=resolution,
         window_px=values.shape[-1],
         training_set=training_set,
-        start=start_hash,
-        steps=steps,
+        windows=_census(layer, rows),
+        start=beginning[2],
+        steps=run.done,
+        kept_step=run.best_step or run.done,
         seed=seed,
-        metrics=metrics,
+        metrics=_metrics(run, figures),
         versions={"slumpmap": __version__, "torch": torch.__version__, "python": platform.python_version()},
     )
-    write_text(out / LOG, _log_text(run.log, metrics))
+    write_text(out / LOG, _log_text(run, figures))
     save_bundle(out, network, card)
     drop_checkpoints(checkpoints)
 
@@ -149,157 +120,134 @@ def train(
 def _beginning(
     pixels: NDArray[np.uint8],
     rows: NDArray[np.int64],
-    settings: ModelSettings,
+    settings: TrainingSettings,
     start: Path | None,
     resolution: float,
     scaling: Path,
+    bands: Sequence[str],
 ) -> tuple[torch.nn.Module, Normalisation, str | None]:
     """The network before the first step, the normalisation that its weights suit, and the start's hash."""
     if start is not None:
-        network, card = load_bundle(start, window_px=pixels.shape[-1], resolution=resolution, scaling=scaling)
-        for name in ("architecture", "encoder", "output_stride"):
+        network, card = load_bundle(start, bands, pixels.shape[-1], resolution, scaling)
+        for name in ("architecture", "encoder", "output_stride", "atrous_rates"):
             if getattr(card.settings, name) != getattr(settings, name):
                 fault = f"has the {name} {getattr(card.settings, name)}, not {getattr(settings, name)}"
                 raise InputError(start, fault, "keep model settings, or set model.start_from to pretrained")
         return network, Normalisation(card.mean, card.std), card.weights
-    network = build_network(settings, pretrained=True)
+    network = build_network(settings, pretrained=True, bands=len(bands))
     normalise = statistics(pixels, rows)
     if settings.encoder_weights is not None:
         mean, std = pretrained_statistics(settings)
-        normalise = Normalisation((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
+        # Bands beyond R, G, B keep their own statistics: the pretraining never saw them.
+        normalise = Normalisation((*mean, *normalise.mean[3:]), (*std, *normalise.std[3:]))
     _set_prior(network, pixels, rows)
     return network, normalise, None
 
 
 def _set_prior(network: torch.nn.Module, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
     """Lets an untrained network answer with the slumps' share of the ground: fewer steps go into learning it."""
-    slump = sum(int(np.count_nonzero(pixels[row, 3] == SLUMP)) for row in rows)
-    valid = sum(int(np.count_nonzero(pixels[row, 3] != IGNORE)) for row in rows)
+    slump = sum(int(np.count_nonzero(pixels[row, -1] == SLUMP)) for row in rows)
+    valid = sum(int(np.count_nonzero(pixels[row, -1] != IGNORE)) for row in rows)
     share = min(max(slump / max(valid, 1), 0.01), 0.5)
     heads = [m for m in network.segmentation_head.modules() if isinstance(m, torch.nn.Conv2d)]  # type: ignore[union-attr]
     if heads and heads[-1].bias is not None:
         torch.nn.init.constant_(heads[-1].bias, math.log(share / (1 - share)))
 
 
-def _optimizer(network: torch.nn.Module, settings: ModelSettings) -> torch.optim.Optimizer:
-    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(network.parameters(), momentum=_MOMENTUM, **options)
-    return torch.optim.AdamW(network.parameters(), **options)
+def _prepare(
+    layer: gpd.GeoDataFrame,
+    pixels: NDArray[np.uint8],
+    rows: dict[str, NDArray[np.int64]],
+    settings: TrainingSettings,
+    steps: int,
+    seed: int,
+    beginning: tuple[torch.nn.Module, Normalisation, str | None],
+    device: torch.device,
+    team: Team,
+) -> Run:
+    """A run before its first step."""
+    network, normalise, _ = beginning
+    check_window(network, pixels.shape[-1], "windows.window_px")
+    if settings.freeze_batch_norm:
+        freeze_norms(network)
+    if team.size > 1 and device.type == "cuda":
+        network = torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    negative = (layer["kind"] == NEGATIVE).to_numpy()
+    sampler = Sampler(make_pools(layer["slump_px"].to_numpy(), negative, rows[TRAIN], settings), seed)
+    average = Average(network, settings.ema) if settings.ema else None
+    optimizer = make_optimizer(network, settings)
+    held_out = rows[VALIDATION]
+    return Run(
+        settings, steps, seed, pixels, sampler, held_out, normalise, network, optimizer, device, team, average=average
+    )
 
 
-def learning_rate(settings: ModelSettings, step: int, steps: int) -> float:
-    """Learning rate of a step (from 0): polynomial decay; adamw first climbs linearly for 5 % of the steps."""
-    rate: float = settings.learning_rate * (1 - step / steps) ** settings.poly_power
-    warm = math.ceil(_WARM_UP * steps) if settings.optimizer == "adamw" else 0
-    return rate * min(1.0, (step + 1) / (warm + 1))
-
-
-def _advance(run: Run, checkpoints: Path, mark: str) -> None:
+def _advance(run: Run, checkpoints: Path, mark: str, board: Path) -> None:
     """Trains from the last checkpoint, if it is this run's, to the last step."""
-    done, found = 0, load_checkpoint(checkpoints, mark)
+    found = load_checkpoint(checkpoints, mark)
     if found is not None:
-        done, state = found
-        run.restore(state)
-    progress = Progress("training", run.steps, "steps", done)
-    run.network.train()
-    for step in range(done, run.steps):
-        loss = take_step(run, step)
-        if (step + 1) % run.settings.checkpoint_every == 0 and step + 1 < run.steps:
-            save_checkpoint(checkpoints, mark, step + 1, run.state())
-        progress.update(step + 1, f"loss {loss:.4f}")
+        run.restore(found[1])
+    elif run.team.leads:
+        shutil.rmtree(board, ignore_errors=True)
+    progress = Progress("training", run.steps, "steps", run.done)
+    every = run.settings.evaluate_every if run.held_out.size else 0
+    # What a broken run showed after its checkpoint is taken back (purge_step).
+    opened = SummaryWriter(str(board), purge_step=run.done) if run.team.leads else nullcontext()
+    with opened as writer, Feed(run.pixels, run.sampler) as feed:
+        while not run.finished:
+            loss = take_step(run, feed(run.done))
+            figures = evaluate(run) if every and run.done % every == 0 else None
+            if writer is None:
+                continue
+            _show(writer, run, figures)
+            if run.done % run.settings.checkpoint_every == 0 and not run.finished:
+                save_checkpoint(checkpoints, mark, run.done, run.state())
+            progress.update(run.done, f"loss {loss:.4f}")
 
 
-def take_step(run: Run, step: int) -> float:
-    """One training step; returns the loss.
-
-    Raises:
-        InputError: the loss is not finite.
-    """
-    rate = learning_rate(run.settings, step, run.steps)
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
-    # Dropout draws from torch's own generator: seeded by the step, a resumed run draws the same.
-    torch.manual_seed(int(np.random.SeedSequence([run.seed, step]).generate_state(1)[0]))
-    images, valid, labels = _drawn(run, step)
-    run.optimizer.zero_grad(set_to_none=True)
-    loss = segmentation_loss(_logits(run, images, valid), labels, run.settings.loss)
-    loss.backward()  # type: ignore[no-untyped-call]
-    run.optimizer.step()
-    value = loss.item()
-    if not math.isfinite(value):
-        raise InputError("model.learning_rate", f"the loss is no number after step {step + 1}", "lower it")
-    run.log.append((value, rate))
-    return value
+def _show(writer: SummaryWriter, run: Run, figures: Validation | None) -> None:
+    """Adds the last step to what TensorBoard shows."""
+    loss, rate = run.log[-1]
+    shown = {"training/loss": loss, "training/learning_rate": rate}
+    if figures is not None:
+        shown |= {f"validation/{name}": value for name, value in vars(figures).items() if value is not None}
+    for name, value in shown.items():
+        writer.add_scalar(name, value, run.done)
 
 
-def settle_statistics(run: Run) -> None:
-    """Takes batch normalisation's statistics anew, as the mean over some batches of the trained network.
-
-    The running averages lag behind weights that still move: after a short training this raised the IoU on the
-    training windows from 0.47 to 0.59 (45 steps from scratch). The batches are drawn and varied as in training,
-    since those of plain windows suit the weights less (0.49); dropout is off, as in inference
-    (Wu and Johnson 2021, "Rethinking Batch in BatchNorm").
-    """
-    run.network.eval()
-    layers = [m for m in run.network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None
-        layer.train()
-    with torch.no_grad():
-        for step in range(run.steps, run.steps + min(_SETTLING, run.steps)):
-            _logits(run, *_drawn(run, step)[:2])
-    for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum
-    run.network.eval()
+def _calibrate(run: Run, network: torch.nn.Module, out: Path) -> float:
+    """Temperature of the network by the held-out windows, 1 where none are; writes reliability.csv."""
+    temperature, reliability = calibrate(answers(run, network), run.settings.calibrate)
+    write_text(out / RELIABILITY, reliability.to_csv())
+    return temperature
 
 
-def _drawn(run: Run, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Images, valid pixels (n, 1, s, s) and labels of a training step."""
-    images, labels = _batch(run, run.sampler(step))
-    if run.settings.augment:
-        images, labels = vary(images, labels, run.normalise.mean, run.seed, step)
-    return images, (labels != IGNORE)[:, None], labels
+def _census(layer: gpd.GeoDataFrame, rows: dict[str, NDArray[np.int64]]) -> dict[str, int]:
+    """How many windows train, are held out, hold slumps, lie round negatives."""
+    return {
+        "training": int(rows[TRAIN].size),
+        "validation": int(rows[VALIDATION].size),
+        "with_slumps": int((layer["slump_px"] > 0).sum()),
+        "round_negatives": int((layer["kind"] == NEGATIVE).sum()),
+    }
 
 
-def _batch(run: Run, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n, 3, s, s) float32 8-bit values and (n, s, s) uint8 labels, on the device."""
-    values = torch.from_numpy(np.stack([run.pixels[row] for row in rows])).to(run.device)
-    return values[:, :3].float(), values[:, 3]
+def _metrics(run: Run, figures: Validation | None) -> dict[str, float | None]:
+    """Mean training loss of the last tenth of the steps, and the figures of the held-out windows."""
+    last = [loss for loss, _ in run.log[-max(1, run.done // 10) :]]
+    found = vars(figures) if figures is not None else dict.fromkeys(Validation.__dataclass_fields__)
+    return {"training_loss": float(np.mean(last))} | {f"validation_{name}": value for name, value in found.items()}
 
 
-def _logits(run: Run, images: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """(n, s, s) float32."""
-    prepared = run.normalise(images, valid).contiguous(memory_format=torch.channels_last)
-    logits: torch.Tensor = run.network(prepared)
-    return logits[:, 0]
-
-
-def _evaluate(run: Run, rows: NDArray[np.int64]) -> dict[str, float | None]:
-    """Mean training loss of the last tenth of the steps, and loss and IoU of the validation windows."""
-    last = [loss for loss, _ in run.log[-max(1, run.steps // 10) :]]
-    metrics: dict[str, float | None] = {"training_loss": float(np.mean(last))}
-    run.network.eval()
-    losses, common, union = [], 0, 0
-    with torch.inference_mode():
-        for first in range(0, len(rows), run.settings.batch):
-            some = rows[first : first + run.settings.batch]
-            images, labels = _batch(run, some)
-            logits = _logits(run, images, (labels != IGNORE)[:, None])
-            losses += [float(segmentation_loss(logits, labels, run.settings.loss))] * len(some)
-            both, either = overlap(logits, labels)
-            common, union = common + both, union + either
-    metrics["validation_loss"] = float(np.mean(losses)) if losses else None
-    metrics["validation_iou"] = common / union if union else None
-    return metrics
-
-
-def _log_text(log: list[tuple[float, float]], metrics: dict[str, float | None]) -> str:
-    """The training log as CSV; the validation's figures stand in the last row."""
-    lines = ["step,loss,learning_rate,validation_loss,validation_iou"]
-    lines += [f"{step},{loss:.6g},{rate:.6g},," for step, (loss, rate) in enumerate(log, 1)]
-    final = ["" if (value := metrics[f"validation_{name}"]) is None else f"{value:.6g}" for name in ("loss", "iou")]
-    lines[-1] = f"{lines[-1][:-2]},{final[0]},{final[1]}"
+def _log_text(run: Run, figures: Validation | None) -> str:
+    """The training log as CSV; the last row of a run without evaluations has the figures of its outcome."""
+    seen = {e.step: e.figures for e in run.evaluations}
+    if figures is not None:
+        seen.setdefault(run.done, figures)
+    lines = ["step,loss,learning_rate,validation_loss,validation_iou,validation_ap"]
+    for step, (loss, rate) in enumerate(run.log, 1):
+        found = [seen[step].loss, seen[step].iou, seen[step].average_precision] if step in seen else [None] * 3
+        texts = ["" if value is None else f"{value:.6g}" for value in found]
+        lines.append(",".join([f"{step},{loss:.6g},{rate:.6g}", *texts]))
     return "\n".join(lines) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
@@ -22,7 +23,7 @@ from slumpmap.raster import RGB_NODATA, Mosaic
 from slumpmap.vector import read_layer, write_layer
 
 BACKGROUND, SLUMP, IGNORE = 0, 1, 255
-TRAIN, VALIDATION = "train", "validation"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
 POSITIVE, NEGATIVE = "positive", "negative"
 
 # Generators of the R2 sequence (M. Roberts 2018, "The unreasonable effectiveness of quasirandom sequences").
@@ -39,6 +40,8 @@ def make_windows(
     out_index: Path,
     out_pixels: Path,
     area: Path | None = None,
+    bands: int = 3,
+    fold: Fold | None = None,
 ) -> None:
     """Cuts labelled windows around polygons and splits them by spatial blocks.
 
@@ -48,19 +51,21 @@ def make_windows(
     Args:
         positives: outlines of slumps.
         negatives: outlines of look-alikes; None for none.
-        imagery: folder of 3-band uint8 tiles, 0 is nodata.
+        imagery: folder of uint8 tiles, 0 in all bands is nodata.
         grid: the campaign's grid.
         settings: geometry of the windows and of the split.
         seed: seed of the split.
         out_index: GeoPackage to write, one row a window in the order (row, column): `id`, `row`, `column`,
             `kind`, `source`, `split`, `valid_share`, `slump_px`, and the window's box.
-        out_pixels: .npy to write, (windows, 4, window_px, window_px) uint8: R, G, B, label (0 background,
-            1 slump, 255 nodata, to be ignored).
+        out_pixels: .npy to write, (windows, bands + 1, window_px, window_px) uint8: the bands and the label
+            (0 background, 1 slump, 255 nodata, to be ignored).
         area: polygons outside of which pixels count as nodata, such as the part of a scene that is not held out
             for evaluation; None for no limit.
+        bands: bands of the tiles.
+        fold: the part of the blocks that is kept for testing, in a cross-validation; None: no part is.
 
     Raises:
-        InputError: no positives, or none of them on valid imagery; unreadable files.
+        InputError: no positives, or none of them on valid imagery or in the fold; unreadable files.
     """
     slumps = _read_labels(positives, "positives", grid)
     places = lay_all(slumps, POSITIVE, grid, settings)
@@ -71,7 +76,7 @@ def make_windows(
     places = places.assign(order=order).sort_values(["row", "column", "order", "source"])
     places = places.drop_duplicates(["row", "column"]).drop(columns="order").reset_index(drop=True)
     limit = None if area is None else read_layer(area, "training area", grid.crs).geometry.to_numpy()
-    with Mosaic(grid, imagery, bands=3, nodata=RGB_NODATA) as mosaic:
+    with Mosaic(grid, imagery, bands, nodata=RGB_NODATA) as mosaic:
         places["valid_share"] = [
             float(_read(mosaic, window, limit).any(axis=0).mean()) for window in _windows(places, settings.window_px)
         ]
@@ -82,7 +87,7 @@ def make_windows(
                 "none of the positives lies on enough valid imagery for a training window",
                 "give outlines inside the study area, images of their place, or a lower windows.min_valid",
             )
-        places = split_windows(places.reset_index(drop=True), grid, settings, seed)
+        places = split_windows(places.reset_index(drop=True), grid, settings, seed, fold)
         outlines = slumps.geometry.to_numpy()
         places["slump_px"] = _write_pixels(out_pixels, places, outlines, mosaic, limit, settings.window_px)
     _write_index(out_index, places, grid, settings.window_px)
@@ -126,19 +131,45 @@ def lay_all(labels: gpd.GeoDataFrame, kind: str, grid: Grid, settings: WindowSet
     return pd.DataFrame(rows, columns=["row", "column", "kind", "source"])
 
 
-def split_windows(places: pd.DataFrame, grid: Grid, settings: WindowSettings, seed: int) -> pd.DataFrame:
-    """Adds the column `split`; leaves out training windows that share a pixel with a validation window.
+def split_windows(
+    places: pd.DataFrame, grid: Grid, settings: WindowSettings, seed: int, fold: Fold | None = None
+) -> pd.DataFrame:
+    """Adds the column `split`; leaves out windows that share a pixel with one of a part that is to stay unseen.
 
     A window belongs to the block of its centre. Which blocks are held out follows from the seed and the
     block's place alone (a low-discrepancy sequence, so that held-out blocks are spread evenly), not from
     the labels: a block that taught the last iteration's model does not become validation in the next one
     because labels were added elsewhere.
+
+    Raises:
+        InputError: a fold without positives, or with all of them.
     """
     blocks_per_px = grid.resolution / settings.block_m
     centres = places[["row", "column"]].to_numpy() + settings.window_px / 2
     blocks = np.floor(centres * blocks_per_px).astype(int)
     draw = _draw(blocks, seed)
     positive = places["kind"].eq(POSITIVE).to_numpy()
+    if fold is not None:
+        draw, tested = fold.divide(draw)
+        if not 0 < np.count_nonzero(tested & positive) < np.count_nonzero(positive):
+            fault = f"part {fold.number} of {fold.count} holds no window round the positives, or all of them"
+            raise InputError("crossval.folds", fault, "take fewer folds, or a smaller windows.block_m")
+        apart = ~tested & _overlaps(places, tested, settings.window_px)
+        places, blocks, draw = places[~apart], blocks[~apart], draw[~apart]
+        positive, tested = positive[~apart], tested[~apart]
+        rest = _split_rest(places[~tested], blocks[~tested], draw[~tested], positive[~tested], settings)
+        return pd.concat([rest, places[tested].assign(split=TEST)]).sort_values(["row", "column"], ignore_index=True)
+    return _split_rest(places, blocks, draw, positive, settings).reset_index(drop=True)
+
+
+def _split_rest(
+    places: pd.DataFrame,
+    blocks: NDArray[np.int64],
+    draw: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    settings: WindowSettings,
+) -> pd.DataFrame:
+    """Divides windows that are not for testing into those that train and those of held-out blocks."""
     held_out = draw < settings.validation_share
     if settings.validation_share == 0 or len(np.unique(blocks[positive], axis=0)) < 2:
         held_out[:] = False
@@ -150,8 +181,28 @@ def split_windows(places: pd.DataFrame, grid: Grid, settings: WindowSettings, se
     if not (positive & keep & ~held_out).any():
         print("windows: too few to hold any out for validation; all of them train", file=sys.stderr)
         held_out[:], keep[:] = False, True
-    places = places.assign(split=np.where(held_out, VALIDATION, TRAIN))
-    return places[keep].reset_index(drop=True)
+    return places.assign(split=np.where(held_out, VALIDATION, TRAIN))[keep]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One part of a cross-validation.
+
+    Attributes:
+        number: 1 to `count`.
+        count: number of parts.
+    """
+
+    number: int
+    count: int
+
+    def divide(self, draw: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The draws in [0, 1) of blocks, turned to begin after the part that this fold tests, and which it tests.
+
+        Turned so, the blocks held out for validation are others than the tested ones in every fold.
+        """
+        turned = np.mod(draw - self.number / self.count, 1.0)
+        return turned, turned >= 1 - 1 / self.count
 
 
 def _draw(blocks: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
@@ -176,7 +227,7 @@ def _windows(places: pd.DataFrame, window_px: int) -> list[Window]:
 
 
 def _read(mosaic: Mosaic, window: Window, limit: NDArray[np.object_] | None) -> NDArray[np.uint8]:
-    """(3, height, width) uint8 of a window, nodata outside the limiting polygons."""
+    """(bands, height, width) uint8 of a window, nodata outside the limiting polygons."""
     image = mosaic.read(window)
     if limit is not None:
         image[:, burn(limit, mosaic.grid, window) == BACKGROUND] = RGB_NODATA
@@ -194,13 +245,13 @@ def _write_pixels(
     """Writes image and label of each window, one at a time; returns the slump pixels of each."""
     tree, counts = STRtree(slumps), []
     with atomic(path) as temporary:
-        shape = (len(places), 4, window_px, window_px)
+        shape = (len(places), mosaic.bands + 1, window_px, window_px)
         pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         for number, window in enumerate(_windows(places, window_px)):
             image = _read(mosaic, window, limit)
             label = burn(slumps[tree.query(shapely.box(*mosaic.grid.bounds(window)))], mosaic.grid, window)
             label[~image.any(axis=0)] = IGNORE
-            pixels[number, :3], pixels[number, 3] = image, label
+            pixels[number, :-1], pixels[number, -1] = image, label
             counts.append(int(np.count_nonzero(label == SLUMP)))
         pixels.flush()
         del pixels
@@ -233,11 +284,18 @@ def _write_index(path: Path, places: pd.DataFrame, grid: Grid, window_px: int) -
     write_layer(layer, path)
 
 
+def write_test_area(index: Path, out: Path) -> None:
+    """Writes the ground of the windows kept for testing, as polygons."""
+    layer = read_layer(index, "windows", columns=["split"])
+    ground = layer[layer["split"] == TEST].union_all()
+    write_layer(gpd.GeoDataFrame(geometry=[ground], crs=layer.crs).explode(ignore_index=True), out)
+
+
 def read_windows(index: Path, pixels: Path) -> tuple[gpd.GeoDataFrame, NDArray[np.uint8]]:
     """Opens a training set.
 
     Returns:
-        The rows of the index and the memory-mapped (windows, 4, window_px, window_px) uint8 pixels.
+        The rows of the index and the memory-mapped (windows, bands + 1, window_px, window_px) uint8 pixels.
 
     Raises:
         InputError: a file is missing or damaged, or the two do not belong together.
@@ -247,7 +305,7 @@ def read_windows(index: Path, pixels: Path) -> tuple[gpd.GeoDataFrame, NDArray[n
         values: NDArray[np.uint8] = np.load(pixels, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(pixels, f"pixels cannot be read ({error})", "remove it and run the workflow again") from error
-    if values.dtype != np.uint8 or values.ndim != 4 or values.shape[:2] != (len(layer), 4):
+    if values.dtype != np.uint8 or values.ndim != 4 or len(values) != len(layer):
         fault = f"holds {values.dtype} {values.shape}, not one window for each of the {len(layer)} rows of {index.name}"
         raise InputError(pixels, fault, "remove both and run the workflow again")
     return layer, values

@@ -17,6 +17,7 @@ import shapely
 from slumpmap.files import read_json, write_json, write_text
 from slumpmap.grid import HECTARE
 from slumpmap.learning.metrics import (
+    THRESHOLDS,
     PixelCounts,
     average_precision,
     block_bootstrap,
@@ -42,18 +43,10 @@ _HEADINGS = {
     "pixel_iou": "Area IoU",
     "pixel_f1": "Area F1",
     "boundary_iou": "Boundary IoU",
-    "precision_0": "Precision, IoU > 0",
-    "recall_0": "Recall",
-    "f1_0": "F1",
-    "precision_0.4": "Precision, IoU > 0.4",
-    "recall_0.4": "Recall",
-    "f1_0.4": "F1",
-    "precision_0.5": "Precision, IoU > 0.5",
-    "recall_0.5": "Recall",
-    "f1_0.5": "F1",
-    "precision_0.8": "Precision, IoU > 0.8",
-    "recall_0.8": "Recall",
-    "f1_0.8": "F1",
+} | {
+    f"{name}_{iou:g}": f"{heading}, IoU > {iou:g}"
+    for iou in THRESHOLDS
+    for name, heading in (("precision", "Precision"), ("recall", "Recall"), ("f1", "F1"))
 }
 _PLAIN = ("truth", "mapped", "ap_huang", "ap_score", "pixel_iou", "pixel_f1", "boundary_iou")
 

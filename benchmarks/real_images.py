@@ -489,7 +489,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=whole, default=1000, help="training steps")
     parser.add_argument("--encoder", default="tu-mobilenetv3_small_100", help="encoder of the network")
     parser.add_argument("--weights", help="weights of the encoder, by name or file; default: none")
-    parser.add_argument("--learning-rate", type=float, default=0.001)
+    parser.add_argument("--learning-rate", type=float, default=0.003, help="its highest value")
     parser.add_argument("--batch", type=whole, default=8, help="windows in a step")
     parser.add_argument("--window-px", type=whole, default=256, help="width of a window, a multiple of 16")
     parser.add_argument("--overlap-px", type=whole, help="overlap of training windows; default: half of their width")

@@ -6,6 +6,11 @@ of all suns above an altitude H are tabulated beforehand, by the sine of H, elev
 one horizon per sector, that of the terrain or of its own slope, whichever is higher: beam = sum over k of m . V_k(H_k).
 Horizons are traced and used sector by sector and never stored. Diffuse and reflected radiation do not depend on the
 horizon here (Kumar et al. have no sky view): two numbers per elevation and latitude.
+
+A cell's own slope hides the suns of a sector along a slant, not above one altitude H. What a level cut loses of the
+plane's radiation is of second order in the sector's width w: with f = m . s (m not normalised), it is
+rho f_azimuth^2 w^2 / (24 f_sin H), rho being the energy of the suns per unit of sin H at the cut. At f = 0 these are
+f_azimuth = g cos H, with g the gradient across the direction, and f_sin H = 1 / cos^2 H. It is added back.
 """
 
 from __future__ import annotations
@@ -34,6 +39,8 @@ _BINS = 256
 # neighbouring tiles use the same. SAGA's diffuse radiation bends sharply.
 _LEVEL_M = {"kumar": 500.0, "none": 10000.0, "saga_height": 100.0}
 _LATITUDE_STEP = 0.1
+# Tangent by which the terrain may rise above a cell's own slope and the slope still be what hides the sun.
+_EVEN = 0.002
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,8 @@ class _Tables:
     """Sums over time.
 
     Args:
-        beam: (sectors, periods, latitudes, levels, _BINS + 2, 3) float32, kWh m-2: sums of sun vectors (east, south,
-            up) of the suns at or above each edge of a bin.
+        beam: (sectors, periods, latitudes, levels, _BINS + 2, 4) float32, kWh m-2: sums of sun vectors (east, south,
+            up) and of their energy, of the suns at or above each edge of a bin.
         diffuse: (periods, latitudes, levels) float32, kWh m-2 on flat ground.
         reflected: (periods, latitudes, levels) float32, on flat ground of albedo 1.
         lowest: elevation of the first level, metres.
@@ -172,7 +179,7 @@ def _tabulate(
     first, last = math.floor(heights[0] / spacing), math.floor(heights[1] / spacing) + 1
     levels = np.arange(first, last + 1) * spacing
     shape = (len(periods), len(nodes), len(levels))
-    beam = np.zeros((settings.sectors, *shape, _BINS + 2, 3), np.float32)
+    beam = np.zeros((settings.sectors, *shape, _BINS + 2, 4), np.float32)
     diffuse, reflected = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for i, days in enumerate(periods):
         for j, latitude in enumerate(nodes):
@@ -180,10 +187,11 @@ def _tabulate(
             azimuth = np.arctan2(suns.east, suns.north) - math.radians(convergence)
             sector = np.round(azimuth / (2 * np.pi / settings.sectors)).astype(np.int64) % settings.sectors
             cos_h = np.sqrt(np.maximum(0.0, 1 - suns.up**2))
-            vectors = np.stack((cos_h * np.sin(azimuth), -cos_h * np.cos(azimuth), suns.up), axis=1)
+            east, south = cos_h * np.sin(azimuth), -cos_h * np.cos(azimuth)
+            vectors = np.stack((east, south, suns.up, np.ones_like(east)), axis=1)
             taus = transmittances(settings.atmosphere, suns.up[:, None], levels[None, :], settings.pressure)
             energies = [suns.energy[:, None] * tau for tau in taus]
-            sums = np.zeros((settings.sectors, len(levels), _BINS + 2, 3))
+            sums = np.zeros((settings.sectors, len(levels), _BINS + 2, 4))
             _deposit(sector, vectors, energies[0], sums)
             beam[:, i, j] = sums
             diffuse[i, j], reflected[i, j] = suns.up @ energies[1], suns.up @ energies[2]
@@ -196,14 +204,14 @@ def _deposit(sector: Integers, vectors: Floats, energy: Floats, sums: Floats) ->
 
     Args:
         sector: (n,) of each sun.
-        vectors: (n, 3) towards the suns; the last component is the sine of the altitude.
+        vectors: (n, 4) towards the suns: east, south, sine of the altitude, 1.
         energy: (n, levels) of each sun.
-        sums: (sectors, levels, _BINS + 2, 3) to add to.
+        sums: (sectors, levels, _BINS + 2, 4) to add to.
     """
     for i in range(sector.size):
         edge = int(vectors[i, 2] * _BINS)
         for level in range(energy.shape[1]):
-            for j in range(3):
+            for j in range(4):
                 sums[sector[i], level, edge, j] += energy[i, level] * vectors[i, j]
     for edge in range(_BINS, -1, -1):
         sums[:, :, edge] += sums[:, :, edge + 1]
@@ -254,7 +262,7 @@ def _beam(
         out = np.zeros((total.shape[0], total.shape[2], total.shape[1]), np.float32) if transposed else total
         with ThreadPoolExecutor(threads) as pool:
             for k in chosen:
-                _add_way(grids, ways[k], tables, tables.beam[k], settings.shadows, halo_px, out, threads, pool)
+                _add_way(grids, ways[k], tables, tables.beam[k], settings, halo_px, out, threads, pool)
         if transposed:
             total += out.transpose(0, 2, 1)
     edge = np.isnan(gradient[0][halo_px : shape[0] - halo_px, halo_px : shape[1] - halo_px])
@@ -267,7 +275,7 @@ def _add_way(
     way: Direction,
     tables: _Tables,
     table: NDArray[np.float32],
-    shadows: bool,
+    settings: PisrSettings,
     halo_px: int,
     out: Raster,
     threads: int,
@@ -276,10 +284,11 @@ def _add_way(
     """Adds one sector's beam radiation to `out`; grids and `out` are transposed if the way is."""
     elevation, rise_along, rise_down = grids
     # The table's vectors are east, south, up; a transposed grid's columns run south.
-    order = [1, 0, 2] if way.transposed else [0, 1, 2]
+    order = [1, 0, 2, 3] if way.transposed else [0, 1, 2, 3]
     sums = np.ascontiguousarray(table[..., order])
     toward = np.array([way.along, way.down], np.float32)
-    scale = np.array([tables.lowest, 1 / tables.spacing], np.float32)
+    slant = _BINS * (2 * math.pi / settings.sectors) ** 2 / 24
+    scale = np.array([tables.lowest, 1 / tables.spacing, slant], np.float32)
 
     def work(first: int, last: int) -> None:
         _add_lines(
@@ -289,7 +298,7 @@ def _add_way(
             (first, last),
             way.shift,
             way.fraction,
-            (way.forward, shadows, way.transposed),
+            (way.forward, settings.shadows, way.transposed),
             way.step,
             toward,
             sums,
@@ -333,8 +342,8 @@ def _add_lines(
         flags: the direction goes towards higher columns; hills cast shadows; the grid is transposed.
         step: distance of two points of a line, metres.
         toward: components of the direction along columns' and rows' axis.
-        sums: (periods, latitudes, levels, _BINS + 2, 3) of the sector, in the order of the axes.
-        scale: elevation of the first level, levels per metre.
+        sums: (periods, latitudes, levels, _BINS + 2, 4) of the sector, in the order of the axes.
+        scale: elevation of the first level, levels per metre, what cuts along a slant are to be multiplied by.
         node: latitudes, see `_Tables`.
         part: latitudes, see `_Tables`.
         halo_px: cells at each side that are not computed.
@@ -364,35 +373,49 @@ def _add_lines(
                     cast = buffer[i, column]
                     if share > 0:
                         cast = share * cast + (np.float32(1) - share) * buffer[i + 1, column]
-                    tangent = max(np.float32(0), cast, along * toward[0] + down * toward[1])
+                    tangent, slant = max(np.float32(0), cast), np.float32(0)
+                    own = along * toward[0] + down * toward[1]
+                    # Of even ground, the next cells are as high as its own slope up to rounding.
+                    if own > tangent - np.float32(_EVEN):
+                        across = along * toward[1] - down * toward[0]
+                        tangent, slant = max(own, tangent), across / (np.float32(1) + own * own)
                     edge = np.float32(_BINS) * tangent / math.sqrt(np.float32(1) + tangent * tangent)
+                    slant *= slant * scale[2]
                     place = (elevation[row, column] - scale[0]) * scale[1]
                     where = column if transposed else row
                     for period in range(sums.shape[0]):
-                        value = _beam_of(sums[period], edge, place, node[where], part[where], along, down)
+                        value = _beam_of(sums[period], edge, place, node[where], part[where], along, down, slant)
                         out[period, row - halo_px, column - halo_px] += value
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _beam_of(
-    sums: NDArray[np.float32], edge: float, place: float, node: int, part: float, along: float, down: float
+    sums: NDArray[np.float32],
+    edge: float,
+    place: float,
+    node: int,
+    part: float,
+    along: float,
+    down: float,
+    slant: float,
 ) -> float:
     """Beam radiation times 1 / cos(slope) of a sector, of the suns above a horizon.
 
     Args:
-        sums: (latitudes, levels, _BINS + 2, 3).
+        sums: (latitudes, levels, _BINS + 2, 4).
         edge: sine of the horizon's altitude, in bins.
         place: elevation, in levels above the first.
         node: latitude below.
         part: share of the next latitude.
         along: gradient along the columns' axis.
         down: gradient along the rows' axis.
+        slant: what the energy of the suns in the horizon's bin is to be multiplied by and added.
     """
     low, level = int(edge), int(place)
     above = edge - np.float32(low)
     higher = place - np.float32(level)
     here = np.float32(1) - higher - part
-    result = np.float32(0)
+    result = slant * (sums[node, level, low, 3] - sums[node, level, low + 1, 3])
     for j in range(3):
         value = here * _between(sums[node, level], low, above, j)
         value += higher * _between(sums[node, level + 1], low, above, j)

@@ -285,7 +285,8 @@ def _add_way(
     elevation, rise_along, rise_down = grids
     # The table's vectors are east, south, up; a transposed grid's columns run south.
     order = [1, 0, 2, 3] if way.transposed else [0, 1, 2, 3]
-    sums = np.ascontiguousarray(table[..., order])
+    sunny = np.flatnonzero(table[..., 0, :].any(axis=(1, 2, 3)))
+    sums = np.ascontiguousarray(table[sunny][..., order])
     toward = np.array([way.along, way.down], np.float32)
     slant = _BINS * (2 * math.pi / settings.sectors) ** 2 / 24
     scale = np.array([tables.lowest, 1 / tables.spacing, slant], np.float32)
@@ -302,6 +303,7 @@ def _add_way(
             way.step,
             toward,
             sums,
+            sunny,
             scale,
             tables.node,
             tables.part,
@@ -324,6 +326,7 @@ def _add_lines(
     step: float,
     toward: Raster,
     sums: NDArray[np.float32],
+    periods: Integers,
     scale: Raster,
     node: Integers,
     part: Raster,
@@ -342,7 +345,8 @@ def _add_lines(
         flags: the direction goes towards higher columns; hills cast shadows; the grid is transposed.
         step: distance of two points of a line, metres.
         toward: components of the direction along columns' and rows' axis.
-        sums: (periods, latitudes, levels, _BINS + 2, 4) of the sector, in the order of the axes.
+        sums: (n, latitudes, levels, _BINS + 2, 4) of the sector, in the order of the axes.
+        periods: (n,) those in which the sun enters the sector.
         scale: elevation of the first level, levels per metre, what cuts along a slant are to be multiplied by.
         node: latitudes, see `_Tables`.
         part: latitudes, see `_Tables`.
@@ -383,9 +387,9 @@ def _add_lines(
                     slant *= slant * scale[2]
                     place = (elevation[row, column] - scale[0]) * scale[1]
                     where = column if transposed else row
-                    for period in range(sums.shape[0]):
-                        value = _beam_of(sums[period], edge, place, node[where], part[where], along, down, slant)
-                        out[period, row - halo_px, column - halo_px] += value
+                    for k in range(sums.shape[0]):
+                        value = _beam_of(sums[k], edge, place, node[where], part[where], along, down, slant)
+                        out[periods[k], row - halo_px, column - halo_px] += value
 
 
 @njit(cache=True, nogil=True, inline="always")

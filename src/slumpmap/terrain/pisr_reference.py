@@ -112,6 +112,8 @@ def trace(terrain: Floats, cell: tuple[float, float], azimuth: float, halo_px: i
         # Rounded: a ray due north must not read a neighbouring column with weight 1e-17, which may be nodata.
         i, j = math.floor(round(down, 9)), math.floor(round(right, 9))
         a, b = round(down, 9) - i, round(right, 9) - j
+        if max(abs(i) - rows, abs(j) - columns) > -halo_px:
+            break
         corners = [(i, j, (1 - a) * (1 - b)), (i, j + 1, (1 - a) * b), (i + 1, j, a * (1 - b)), (i + 1, j + 1, a * b)]
         surface = np.zeros(z.shape)
         for to_row, to_column, weight in corners:

@@ -51,8 +51,10 @@ def test_axes_equal_rays(azimuth):
 
 @pytest.mark.parametrize("azimuth", [15, 45, 70, 100, 160, 230, 300, 345])
 def test_oblique_directions_are_near_rays(azimuth):
-    ground = fbm_grid((80, 90), 0, 0, 30, 1500, 5, 3) * 60
-    difference = degrees(horizon(ground.astype(np.float32), (30, 24), azimuth)) - degrees(trace(ground, (30, 24), azimuth))
+    ground = fbm_grid((80, 90), 0, 0, 30, 1500, 3, 3) * 60
+    difference = degrees(horizon(ground.astype(np.float32), (30, 24), azimuth)) - degrees(
+        trace(ground, (30, 24), azimuth)
+    )
     inner = difference[2:-2, 2:-2]
     assert math.sqrt(np.mean(inner**2)) < 0.5 and abs(inner.mean()) < 0.1
 
@@ -60,8 +62,8 @@ def test_oblique_directions_are_near_rays(azimuth):
 def test_a_long_grid_and_its_transpose():
     ground = (fbm_grid((12, 300), 0, 0, 30, 1500, 5, 3) * 100).astype(np.float32)
     for azimuth in (20.0, 70.0, 200.0, 250.0):
-        there, turned = horizon(ground, (30, 20), azimuth), horizon(ground.T[::-1, ::-1], (20, 30), 270 - azimuth)
-        np.testing.assert_allclose(there, turned[::-1, ::-1].T, atol=1e-4)
+        there, turned = horizon(ground, (30, 20), azimuth), horizon(ground.T, (20, 30), 270 - azimuth)
+        np.testing.assert_allclose(there, turned.T, atol=1e-4)
 
 
 def test_nodata_hides_nothing_and_has_no_horizon():

@@ -58,13 +58,18 @@ def hills(shape: tuple[int, int], height: float, seed: int = 1) -> np.ndarray:
     return (4800 + height * fbm_grid(shape, 0, 0, CELL[0], 3000, 6, seed)).astype(np.float32)
 
 
-def walled(tangent: str, size: int = 81, cell: float = 30.0) -> np.ndarray:
-    """Walls straight up from a flat floor at the centre, whose horizon is the same from wherever they begin."""
-    row, column = np.indices((size, size)) - size // 2
-    rise = {"NS": np.abs(column), "EW": np.abs(row), "crater": np.hypot(row, column) * math.tan(math.radians(30))}
-    height = rise[tangent] * cell
-    height[np.maximum(np.abs(row), np.abs(column)) < 3] = 0
-    return (4800 + height).astype(np.float32)
+def walled(walls: str) -> np.ndarray:
+    """Walls 1200 m away around a flat floor: in the west and east, in the north and south, or all round.
+
+    They rise further behind their foot, as a ray from the centre does: their horizon is 45 degrees, of the crater 30.
+    """
+    # Long walls: the sun low in the east must not look in at their end.
+    rows, columns = {"NS": (1601, 101), "EW": (101, 1601), "crater": (101, 101)}[walls]
+    row, column = np.indices((rows, columns))
+    north, east = rows // 2 - row, column - columns // 2
+    away = {"NS": np.abs(east), "EW": np.abs(north), "crater": np.hypot(north, east)}[walls]
+    rise = math.tan(math.radians(30)) if walls == "crater" else 1.0
+    return np.where(away < 40, 4800, 4800 + CELL[0] * rise * np.minimum(away, 44)).astype(np.float32)
 
 
 def deviation(found: Pisr, expected: Pisr) -> tuple[float, float]:
@@ -74,7 +79,9 @@ def deviation(found: Pisr, expected: Pisr) -> tuple[float, float]:
     return math.sqrt(np.nanmean(percent**2)), float(np.nanmean(percent))
 
 
-@pytest.mark.parametrize(("latitude", "elevation", "slope", "aspect", "beam", "diffuse", "reflected", "total"), EMBEDDED)
+@pytest.mark.parametrize(
+    ("latitude", "elevation", "slope", "aspect", "beam", "diffuse", "reflected", "total"), EMBEDDED
+)
 def test_unobstructed_surfaces(latitude, elevation, slope, aspect, beam, diffuse, reflected, total):
     found = pisr(plane(elevation, slope, aspect), CELL, latitude)
     assert found.total[4, 4] == pytest.approx(total, rel=1e-3)
@@ -134,11 +141,15 @@ def test_spa_totals():
         assert 100 * (change - 1) == pytest.approx(more, abs=0.05)
 
 
+@pytest.mark.parametrize(("sectors", "tolerance"), [(32, 5e-3), (64, 2e-3)])
 @pytest.mark.parametrize(("walls", "beam"), [("NS", 1729.17), ("EW", 1906.91), ("crater", 2025.11)])
-def test_floor_between_walls(walls, beam):
-    found = pisr(walled(walls), CELL, 34.0)
-    assert found.beam[40, 40] == pytest.approx(beam, rel=2e-3)
-    assert pisr(walled(walls), CELL, 34.0, PisrSettings(shadows=False)).beam[40, 40] == pytest.approx(2509.35, rel=2e-4)
+def test_floor_between_walls(walls, beam, sectors, tolerance):
+    """The hardest case for horizons that are constant over a sector: every cell's is that of one straight wall."""
+    ground = walled(walls)
+    centre = ground.shape[0] // 2, ground.shape[1] // 2
+    assert pisr(ground, CELL, 34.0, PisrSettings(sectors=sectors)).beam[centre] == pytest.approx(beam, rel=tolerance)
+    open_floor = pisr(ground, CELL, 34.0, PisrSettings(sectors=sectors, shadows=False)).beam[centre]
+    assert open_floor == pytest.approx(2509.35, rel=2e-4)
 
 
 @pytest.mark.parametrize(("height", "rms"), [(60, 0.05), (200, 0.2)])
@@ -183,8 +194,10 @@ def test_gradient_of_the_reference_is_that_of_the_slope_module():
 
 def test_mirror_of_east_and_west():
     ground = hills((50, 60), 200)
-    there, back = pisr(ground, CELL, 34.0), pisr(ground[:, ::-1], CELL, 34.0)
-    np.testing.assert_allclose(there.total, back.total[:, ::-1], rtol=2e-5)
+    there, back = pisr(ground, CELL, 34.0), pisr(ground[:, ::-1], CELL, 34.0).total[:, ::-1]
+    # Lines run otherwise between the cells; elsewhere the two are equal.
+    rms, bias = deviation(there, replace(there, total=back))
+    assert rms < 0.05 and abs(bias) < 0.005
 
 
 def test_mirror_of_the_hemispheres():
@@ -198,7 +211,8 @@ def test_turned_grid():
     """The grid's columns run east; turned by 90 degrees, the grid's north is the true east."""
     ground = hills((50, 60), 200)
     there, turned = pisr(ground, (30, 20), 34.0), pisr(np.rot90(ground), (20, 30), 34.0, convergence=90.0)
-    np.testing.assert_allclose(np.rot90(there.total), turned.total, rtol=2e-5)
+    rms, bias = deviation(turned, replace(turned, total=np.rot90(there.total)))
+    assert rms < 0.05 and abs(bias) < 0.005
 
 
 def test_convergence_turns_clockwise():
@@ -291,7 +305,7 @@ def test_tiles_with_a_halo_of_10_km_make_a_mosaic():
     some = PisrSettings(days=(15, 80, 172, 266, 355))
     whole = pisr(ground, CELL, latitude, some).total
     halo, row = 334, 600
-    part = pisr(ground[row - halo :], CELL, latitude[row - halo :], some).total[halo:]
+    part = pisr(ground[row - halo :], CELL, latitude[row - halo :], some, origin=(row - halo, 0)).total[halo:]
     percent = 100 * (part[:-1, 1:-1] / whole[row:-1, 1:-1] - 1)
     assert np.abs(percent).max() < 0.05
 

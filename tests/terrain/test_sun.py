@@ -62,9 +62,7 @@ def test_spa(day, declination, eccentricity):
     assert power[0] / SOLAR_CONSTANT == pytest.approx(eccentricity, abs=2e-4)
 
 
-@pytest.mark.parametrize(
-    ("day", "altitude"), [(172, 79.4346), (356, 32.5619), (79, 55.7347), (266, 56.0336)]
-)
+@pytest.mark.parametrize(("day", "altitude"), [(172, 79.4346), (356, 32.5619), (79, 55.7347), (266, 56.0336)])
 def test_noon_altitude_by_spa(day, altitude):
     declination, _ = declination_and_irradiance(np.array([day]), "spa")
     _, _, up = sun_vectors(LATITUDE, declination, np.array([0.0]))
@@ -114,7 +112,8 @@ def test_any_day_and_place(day, latitude, step):
 
 
 @pytest.mark.parametrize(
-    ("days", "latitude", "step"), [([1], 91, 5), ([1], math.nan, 5), ([], 0, 5), ([0], 0, 5), ([367], 0, 5), ([1], 0, 0)]
+    ("days", "latitude", "step"),
+    [([1], 91, 5), ([1], math.nan, 5), ([], 0, 5), ([0], 0, 5), ([367], 0, 5), ([1], 0, 0)],
 )
 def test_bad_input_is_refused(days, latitude, step):
     with pytest.raises(InputError):

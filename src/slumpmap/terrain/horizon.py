@@ -60,30 +60,35 @@ class Direction:
     last: int
 
 
-def direction(shape: tuple[int, int], cell: tuple[float, float], azimuth: float) -> Direction:
+def direction(
+    shape: tuple[int, int], cell: tuple[float, float], azimuth: float, origin: tuple[int, int] = (0, 0)
+) -> Direction:
     """The lines of an azimuth.
+
+    Where they run between the cells hangs on the grid's origin only: tiles of one grid share their lines.
 
     Args:
         shape: rows and columns of the grid, first row in the north.
         cell: width and height of a cell, metres.
         azimuth: degrees clockwise from grid north.
+        origin: row and column of the first cell, counted from a place that all tiles share.
     """
     east, south = math.sin(math.radians(azimuth)), -math.cos(math.radians(azimuth))
     (rows, columns), (width, height) = shape, cell
     along, down = east, south
     transposed = abs(east) / width < abs(south) / height
+    before = origin[0] if transposed else origin[1]
     if transposed:
         rows, columns, width, height, along, down = columns, rows, height, width, south, east
     shear = (down / height) / (along / width)
     # A shear of 1e-17 rows per column is 0, and must not make 0.9999 of a row.
-    offset = np.round(shear * np.arange(columns), 6)
+    offset = np.round(shear * (before + np.arange(columns)), 6)
+    offset -= math.floor(offset[0])
     shift = np.floor(offset).astype(np.int64)
     step = math.hypot(width, shear * height)
     ends = int(shift[0]), int(shift[-1])
     first, last = -1 - max(ends), rows - min(ends)
-    return Direction(
-        transposed, along > 0, along, down, step, shift, (offset - shift).astype(np.float32), first, last
-    )
+    return Direction(transposed, along > 0, along, down, step, shift, (offset - shift).astype(np.float32), first, last)
 
 
 def in_shares(
@@ -131,7 +136,7 @@ def met_columns(first: int, count: int, rows: int, shift: Integers) -> tuple[int
 def fill_lines(
     elevation: Raster, first: int, span: tuple[int, int], shift: Integers, fraction: Raster, lines: Raster
 ) -> None:
-    """Elevations on lines, interpolated across them; NaN where a line is outside or both neighbours are nodata.
+    """Elevations on lines, interpolated across them; NaN where a line is outside or beside nodata.
 
     Args:
         elevation: (rows, columns) metres, NaN = nodata.
@@ -145,21 +150,20 @@ def fill_lines(
     for block in range(span[0], span[1], COLUMNS):
         for i in range(lines.shape[0]):
             for column in range(block, min(block + COLUMNS, span[1])):
-                row = first + i + shift[column]
-                if row < -1 or row >= rows:
-                    lines[i, column] = np.nan
-                    continue
-                # Beyond the outermost centres the surface goes on level.
-                upper, lower = elevation[max(row, 0), column], elevation[min(row + 1, rows - 1), column]
-                value = upper + fraction[column] * (lower - upper)
-                if math.isnan(value):
-                    value = lower if math.isnan(upper) else upper
+                row, part = first + i + shift[column], fraction[column]
+                value = np.float32(np.nan)
+                if 0 <= row < rows:
+                    value = elevation[row, column]
+                    if part > 0:
+                        value = value + part * (elevation[row + 1, column] - value) if row + 1 < rows else np.nan
                 lines[i, column] = value
 
 
 @njit(cache=True, nogil=True)
 def sweep(lines: Raster, span: tuple[int, int], forward: bool, step: float, stack: Raster) -> None:
     """Replaces the elevations on lines by the tangent of the horizon's altitude; -1 where nothing is in sight.
+
+    NaN stays, and hides nothing.
 
     Args:
         lines: (lines, columns) elevations, metres, NaN = nodata, changed in place.
@@ -194,7 +198,13 @@ def sweep(lines: Raster, span: tuple[int, int], forward: bool, step: float, stac
 
 @njit(cache=True, nogil=True)
 def _horizons(
-    elevation: Raster, lines: tuple[int, int], shift: Integers, fraction: Raster, forward: bool, step: float, out: Raster
+    elevation: Raster,
+    lines: tuple[int, int],
+    shift: Integers,
+    fraction: Raster,
+    forward: bool,
+    step: float,
+    out: Raster,
 ) -> None:
     """Tangents of the horizon for the cells of some lines; see `horizon`."""
     rows, columns = elevation.shape
@@ -213,8 +223,12 @@ def _horizons(
                     continue
                 rise = buffer[i, column]
                 if part > 0:
-                    rise = part * rise + (np.float32(1.0) - part) * buffer[i + 1, column]
-                out[row, column] = rise
+                    other = buffer[i + 1, column]
+                    if math.isnan(rise):
+                        rise = other
+                    elif not math.isnan(other):
+                        rise = part * rise + (np.float32(1.0) - part) * other
+                out[row, column] = np.float32(-1.0) if math.isnan(rise) else rise
 
 
 def horizon(elevation: Raster, cell: tuple[float, float], azimuth: float) -> Raster:

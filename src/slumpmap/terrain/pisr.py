@@ -74,6 +74,7 @@ def pisr(
     settings: PisrSettings | None = None,
     halo_px: int = 0,
     convergence: float = 0.0,
+    origin: tuple[int, int] = (0, 0),
     threads: int = 1,
 ) -> Pisr:
     """Potential incoming solar radiation: beam, diffuse and reflected, with cast shadows.
@@ -88,6 +89,7 @@ def pisr(
         settings: the defaults if None.
         halo_px: cells at each side that cast shadows and are not computed.
         convergence: azimuth of grid north, degrees clockwise from true north.
+        origin: row and column of the first cell, counted from a place that all tiles of a mosaic share.
         threads: to compute with; the result does not depend on it.
 
     Returns:
@@ -97,7 +99,9 @@ def pisr(
         InputError: an area, a latitude or days that cannot be.
     """
     settings = settings or PisrSettings()
-    return pisr_by_period(elevation, cell, latitude, [settings.days], settings, halo_px, convergence, threads)[0]
+    return pisr_by_period(elevation, cell, latitude, [settings.days], settings, halo_px, convergence, origin, threads)[
+        0
+    ]
 
 
 def pisr_by_period(
@@ -108,6 +112,7 @@ def pisr_by_period(
     settings: PisrSettings | None = None,
     halo_px: int = 0,
     convergence: float = 0.0,
+    origin: tuple[int, int] = (0, 0),
     threads: int = 1,
 ) -> list[Pisr]:
     """Potential incoming solar radiation of several spans of days at once, such as months; see `pisr`.
@@ -122,6 +127,7 @@ def pisr_by_period(
         settings: as in `pisr`.
         halo_px: as in `pisr`.
         convergence: as in `pisr`.
+        origin: as in `pisr`.
         threads: as in `pisr`.
     """
     settings = settings or PisrSettings()
@@ -130,7 +136,7 @@ def pisr_by_period(
     rise_east, rise_south = np.empty_like(grid), np.empty_like(grid)
     _gradient(grid, np.float32(1 / (8 * cell[0])), np.float32(1 / (8 * cell[1])), rise_east, rise_south)
     tables = _tabulate(_range(grid), _latitudes(latitude, grid.shape[0]), periods, settings, convergence)
-    beam = _beam(grid, (rise_east, rise_south), cell, tables, settings, halo_px, threads)
+    beam = _beam(grid, (rise_east, rise_south), cell, tables, settings, halo_px, origin, threads)
     inner = np.s_[halo_px : grid.shape[0] - halo_px, halo_px : grid.shape[1] - halo_px]
     slope = np.float32(1) / np.sqrt(1 + rise_east[inner] ** 2 + rise_south[inner] ** 2)
     node, part = tables.node[inner[0]], tables.part[inner[0]]
@@ -243,12 +249,13 @@ def _beam(
     tables: _Tables,
     settings: PisrSettings,
     halo_px: int,
+    origin: tuple[int, int],
     threads: int,
 ) -> Raster:
     """Beam radiation times 1 / cos(slope), (periods, rows, columns) of the area within the halo."""
     shape = (elevation.shape[0], elevation.shape[1])
     azimuths = np.arange(settings.sectors) * 360 / settings.sectors
-    ways = [direction(shape, cell, float(azimuth)) for azimuth in azimuths]
+    ways = [direction(shape, cell, float(azimuth), origin) for azimuth in azimuths]
     sunny = tables.beam[..., 0, :].any(axis=(1, 2, 3, 4))
     total = np.zeros((tables.beam.shape[1], shape[0] - 2 * halo_px, shape[1] - 2 * halo_px), np.float32)
     # Half of the directions run through the transposed grid; one orientation is in memory at a time.

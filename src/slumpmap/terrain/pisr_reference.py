@@ -53,7 +53,9 @@ def pisr_reference(
     beam, diffuse, reflected = (np.zeros(z.shape) for _ in range(3))
     share_diffuse, share_reflected = sky_factors(settings, cos_slope)
     for toward in np.unique(ray):
-        tangent = trace(terrain, cell, toward * azimuth_step, halo_px) if settings.shadows else np.full(z.shape, -np.inf)
+        tangent = (
+            trace(terrain, cell, toward * azimuth_step, halo_px) if settings.shadows else np.full(z.shape, -np.inf)
+        )
         for i in np.flatnonzero(ray == toward):
             up, energy = suns.up[i], suns.energy[i]
             cos_h = math.sqrt(max(0.0, 1 - up**2))

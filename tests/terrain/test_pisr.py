@@ -30,7 +30,7 @@ CELL = (30.0, 30.0)
 # Every tenth day: brute force is slow.
 SOME_DAYS = PisrSettings(days=tuple(range(3, 366, 10)))
 
-# latitude, elevation, slope, aspect, beam, diffuse, reflected, total of the reference, kWh m-2 a-1, steps of 30 minutes.
+# latitude, elevation, slope, aspect, beam, diffuse, reflected, total of the reference, kWh m-2, steps of 30 min.
 EMBEDDED = [
     (31.74, 3300, 20, 90, 2335.5281, 129.0694, 15.5361, 2480.1336),
     (31.74, 6200, 30, 180, 3080.5391, 57.0688, 36.9906, 3174.5985),
@@ -139,6 +139,18 @@ def test_spa_totals():
         ground = plane(4800, slope, 0)
         change = pisr(ground, CELL, latitude, spa).total[4, 4] / pisr(ground, CELL, latitude).total[4, 4]
         assert 100 * (change - 1) == pytest.approx(more, abs=0.05)
+
+
+def test_published_range_of_the_region_is_at_the_top_of_the_atmosphere():
+    """Xia et al. (2022) give 2500 to 3450 kWh m-2, slumps 2900 to 3200: no sum below an atmosphere by Kumar et al.
+
+    What any atmosphere keeps is that slumps, which lean to the north, get less than the land around.
+    """
+    for atmosphere in ("none", "saga_height", "kumar"):
+        some = PisrSettings(atmosphere=atmosphere)
+        flat, north = (pisr(plane(4800, slope, 0), CELL, 34.0, some).total[4, 4] for slope in (0, 6))
+        assert 2500 < flat < 3450
+        assert north < 0.98 * flat
 
 
 @pytest.mark.parametrize(("sectors", "tolerance"), [(32, 5e-3), (64, 2e-3)])

@@ -171,7 +171,7 @@ NORTH_9H, EAST_9H = 565.9710, 782.2048
 
 
 def slope_of_10(suns: tuple[np.ndarray, np.ndarray, np.ndarray], aspect_deg: float, fault: str) -> tuple:
-    """Beam and the rest on a slope of 10 degrees per W m-2, written down once more, with faults seen in public ports."""
+    """Beam and the rest on a slope of 10 degrees per W m-2, written down once more, with faults of public ports."""
     east, north, up = suns
     aspect, slope = math.radians(aspect_deg), math.radians(10)
     mass = air_mass(up) * pressure_ratio(np.array(4800.0))

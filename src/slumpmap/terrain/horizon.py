@@ -151,11 +151,12 @@ def fill_lines(
         for i in range(lines.shape[0]):
             for column in range(block, min(block + COLUMNS, span[1])):
                 row, part = first + i + shift[column], fraction[column]
-                value = np.float32(np.nan)
-                if 0 <= row < rows:
-                    value = elevation[row, column]
-                    if part > 0:
-                        value = value + part * (elevation[row + 1, column] - value) if row + 1 < rows else np.nan
+                if row < 0 or row >= rows or (part > 0 and row + 1 >= rows):
+                    lines[i, column] = np.nan
+                    continue
+                value = elevation[row, column]
+                if part > 0:
+                    value += part * (elevation[row + 1, column] - value)
                 lines[i, column] = value
 
 

@@ -18,53 +18,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from slumpmap.errors import InputError
-from slumpmap.terrain.atmosphere import transmittances
 from slumpmap.terrain.horizon import COLUMNS, LINES, Direction, direction, fill_lines, in_shares, met_columns, sweep
 from slumpmap.terrain.pisr_model import Pisr, PisrSettings, Raster, check_area, sky_factors
-from slumpmap.terrain.sun import sample
+from slumpmap.terrain.pisr_tables import BINS, Tables, latitudes_of_rows, tabulate
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# Bins of the sine of the horizon's altitude; between their edges sums are interpolated.
-_BINS = 256
-# Spacing of tabulated elevations, metres, and of latitudes, degrees, interpolated between. They are multiples, so that
-# neighbouring tiles use the same. SAGA's diffuse radiation bends sharply.
-_LEVEL_M = {"kumar": 500.0, "none": 10000.0, "saga_height": 100.0}
-_LATITUDE_STEP = 0.1
 # Tangent by which the terrain may rise above a cell's own slope and the slope still be what hides the sun.
 _EVEN = 0.002
-
-
-@dataclass(frozen=True)
-class _Tables:
-    """Sums over time.
-
-    Args:
-        beam: (sectors, periods, latitudes, levels, _BINS + 2, 4) float32, kWh m-2: sums of sun vectors (east, south,
-            up) and of their energy, of the suns at or above each edge of a bin.
-        diffuse: (periods, latitudes, levels) float32, kWh m-2 on flat ground.
-        reflected: (periods, latitudes, levels) float32, on flat ground of albedo 1.
-        lowest: elevation of the first level, metres.
-        spacing: of the levels, metres.
-        node: (rows,) int64, the latitude below that of each row.
-        part: (rows,) float32, share of the next latitude.
-    """
-
-    beam: NDArray[np.float32]
-    diffuse: NDArray[np.float32]
-    reflected: NDArray[np.float32]
-    lowest: float
-    spacing: float
-    node: Integers
-    part: Raster
 
 
 def pisr(
@@ -134,21 +101,21 @@ def pisr_by_period(
     check_area(elevation, cell, halo_px)
     grid = np.ascontiguousarray(elevation, np.float32)
     rise_east, rise_south = np.empty_like(grid), np.empty_like(grid)
-    _gradient(grid, np.float32(1 / (8 * cell[0])), np.float32(1 / (8 * cell[1])), rise_east, rise_south)
-    tables = _tabulate(_range(grid), _latitudes(latitude, grid.shape[0]), periods, settings, convergence)
+    _gradient(grid, 1 / (8 * cell[0]), 1 / (8 * cell[1]), rise_east, rise_south)
+    tables = tabulate(_range(grid), latitudes_of_rows(latitude, grid.shape[0]), periods, settings, convergence)
     beam = _beam(grid, (rise_east, rise_south), cell, tables, settings, halo_px, origin, threads)
     inner = np.s_[halo_px : grid.shape[0] - halo_px, halo_px : grid.shape[1] - halo_px]
-    slope = np.float32(1) / np.sqrt(1 + rise_east[inner] ** 2 + rise_south[inner] ** 2)
-    node, part = tables.node[inner[0]], tables.part[inner[0]]
-    shares = sky_factors(settings, slope)
+    cos_slope = np.float32(1) / np.sqrt(1 + rise_east[inner] ** 2 + rise_south[inner] ** 2)
+    shares = sky_factors(settings, cos_slope)
+    latitudes = tables.node[inner[0]], tables.part[inner[0]]
     parts = []
     for period in range(len(periods)):
-        out = [np.empty_like(slope) for _ in range(2)]
-        for table, values in zip((tables.diffuse, tables.reflected), out, strict=True):
-            _look_up(grid[inner], table[period], tables.lowest, tables.spacing, node, part, values)
-        beam[period] *= slope
-        diffuse, reflected = (values * share for values, share in zip(out, shares, strict=True))
-        parts.append(Pisr(beam[period], diffuse, reflected, beam[period] + diffuse + reflected))
+        beam[period] *= cos_slope
+        rest = np.empty((2, *cos_slope.shape), np.float32)
+        for table, share, values in zip((tables.diffuse, tables.reflected), shares, rest, strict=True):
+            _look_up(grid[inner], table[period], tables.lowest, tables.spacing, latitudes, values)
+            values *= share
+        parts.append(Pisr(beam[period], rest[0], rest[1], beam[period] + rest[0] + rest[1]))
     return parts
 
 
@@ -156,71 +123,6 @@ def _range(elevation: Raster) -> tuple[float, float]:
     """Lowest and highest elevation; 0, 0 where there is none."""
     low, high = np.fmin.reduce(elevation, axis=None), np.fmax.reduce(elevation, axis=None)
     return (0.0, 0.0) if np.isnan(low) else (float(low), float(high))
-
-
-def _latitudes(latitude: float | Floats, rows: int) -> tuple[Floats, Integers, Raster]:
-    """Tabulated latitudes, and for each row the one below it and the share of the next."""
-    of_rows = np.broadcast_to(np.asarray(latitude, np.float64), (rows,))
-    if np.ndim(latitude) == 0:
-        return of_rows[:1], np.zeros(rows, np.int64), np.zeros(rows, np.float32)
-    if not (np.abs(of_rows) <= 90).all():
-        raise InputError("latitude", "latitudes beyond 90 degrees, or none", "give degrees from -90 to 90")
-    place = of_rows / _LATITUDE_STEP
-    first, last = math.floor(place.min()), math.floor(place.max()) + 1
-    nodes = np.clip(np.arange(first, last + 1) * _LATITUDE_STEP, -90.0, 90.0)
-    node = np.floor(place).astype(np.int64)
-    return nodes, node - first, (place - node).astype(np.float32)
-
-
-def _tabulate(
-    heights: tuple[float, float],
-    latitudes: tuple[Floats, Integers, Raster],
-    periods: Sequence[Sequence[int]],
-    settings: PisrSettings,
-    convergence: float,
-) -> _Tables:
-    """Sums over time for all sectors, periods, latitudes and elevations."""
-    nodes, node, part = latitudes
-    spacing = _LEVEL_M[settings.atmosphere]
-    first, last = math.floor(heights[0] / spacing), math.floor(heights[1] / spacing) + 1
-    levels = np.arange(first, last + 1) * spacing
-    shape = (len(periods), len(nodes), len(levels))
-    beam = np.zeros((settings.sectors, *shape, _BINS + 2, 4), np.float32)
-    diffuse, reflected = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for i, days in enumerate(periods):
-        for j, latitude in enumerate(nodes):
-            suns = sample(days, float(latitude), settings.step_minutes, settings.ephemeris, settings.longitude)
-            azimuth = np.arctan2(suns.east, suns.north) - math.radians(convergence)
-            sector = np.round(azimuth / (2 * np.pi / settings.sectors)).astype(np.int64) % settings.sectors
-            cos_h = np.sqrt(np.maximum(0.0, 1 - suns.up**2))
-            east, south = cos_h * np.sin(azimuth), -cos_h * np.cos(azimuth)
-            vectors = np.stack((east, south, suns.up, np.ones_like(east)), axis=1)
-            taus = transmittances(settings.atmosphere, suns.up[:, None], levels[None, :], settings.pressure)
-            energies = [suns.energy[:, None] * tau for tau in taus]
-            sums = np.zeros((settings.sectors, len(levels), _BINS + 2, 4))
-            _deposit(sector, vectors, energies[0], sums)
-            beam[:, i, j] = sums
-            diffuse[i, j], reflected[i, j] = suns.up @ energies[1], suns.up @ energies[2]
-    return _Tables(beam, diffuse, reflected, float(levels[0]), spacing, node, part)
-
-
-@njit(cache=True, nogil=True)
-def _deposit(sector: Integers, vectors: Floats, energy: Floats, sums: Floats) -> None:
-    """Adds suns to the bins up to their altitude.
-
-    Args:
-        sector: (n,) of each sun.
-        vectors: (n, 4) towards the suns: east, south, sine of the altitude, 1.
-        energy: (n, levels) of each sun.
-        sums: (sectors, levels, _BINS + 2, 4) to add to.
-    """
-    for i in range(sector.size):
-        edge = int(vectors[i, 2] * _BINS)
-        for level in range(energy.shape[1]):
-            for j in range(4):
-                sums[sector[i], level, edge, j] += energy[i, level] * vectors[i, j]
-    for edge in range(_BINS, -1, -1):
-        sums[:, :, edge] += sums[:, :, edge + 1]
 
 
 @njit(cache=True, nogil=True)
@@ -246,7 +148,7 @@ def _beam(
     elevation: Raster,
     gradient: tuple[Raster, Raster],
     cell: tuple[float, float],
-    tables: _Tables,
+    tables: Tables,
     settings: PisrSettings,
     halo_px: int,
     origin: tuple[int, int],
@@ -256,16 +158,16 @@ def _beam(
     shape = (elevation.shape[0], elevation.shape[1])
     azimuths = np.arange(settings.sectors) * 360 / settings.sectors
     ways = [direction(shape, cell, float(azimuth), origin) for azimuth in azimuths]
-    sunny = tables.beam[..., 0, :].any(axis=(1, 2, 3, 4))
+    sunny = [bool(sums[..., 0, :].any()) for sums in tables.beam]
     total = np.zeros((tables.beam.shape[1], shape[0] - 2 * halo_px, shape[1] - 2 * halo_px), np.float32)
     # Half of the directions run through the transposed grid; one orientation is in memory at a time.
     for transposed in (False, True):
         chosen = [k for k, way in enumerate(ways) if way.transposed == transposed and sunny[k]]
         if not chosen:
             continue
-        grids = [np.ascontiguousarray(grid.T) if transposed else grid for grid in (elevation, *gradient)]
+        grids = [elevation, *gradient]
         if transposed:
-            grids = [grids[0], grids[2], grids[1]]
+            grids = [np.ascontiguousarray(grid.T) for grid in (elevation, gradient[1], gradient[0])]
         out = np.zeros((total.shape[0], total.shape[2], total.shape[1]), np.float32) if transposed else total
         with ThreadPoolExecutor(threads) as pool:
             for k in chosen:
@@ -273,14 +175,14 @@ def _beam(
         if transposed:
             total += out.transpose(0, 2, 1)
     edge = np.isnan(gradient[0][halo_px : shape[0] - halo_px, halo_px : shape[1] - halo_px])
-    total[:, edge] = np.nan
+    np.putmask(total, np.broadcast_to(edge, total.shape), np.float32(np.nan))
     return total
 
 
 def _add_way(
     grids: Sequence[Raster],
     way: Direction,
-    tables: _Tables,
+    tables: Tables,
     table: NDArray[np.float32],
     settings: PisrSettings,
     halo_px: int,
@@ -294,26 +196,20 @@ def _add_way(
     order = [1, 0, 2, 3] if way.transposed else [0, 1, 2, 3]
     sunny = np.flatnonzero(table[..., 0, :].any(axis=(1, 2, 3)))
     sums = np.ascontiguousarray(table[sunny][..., order])
-    toward = np.array([way.along, way.down], np.float32)
-    slant = _BINS * (2 * math.pi / settings.sectors) ** 2 / 24
-    scale = np.array([tables.lowest, 1 / tables.spacing, slant], np.float32)
+    slant = BINS * (2 * math.pi / settings.sectors) ** 2 / 24
+    toward = np.array([way.along, way.down, slant], np.float32)
+    scale = np.array([tables.lowest, 1 / tables.spacing], np.float32)
 
     def work(first: int, last: int) -> None:
         _add_lines(
-            elevation,
-            rise_along,
-            rise_down,
+            (elevation, rise_along, rise_down),
             (first, last),
-            way.shift,
-            way.fraction,
+            (way.shift, way.fraction),
             (way.forward, settings.shadows, way.transposed),
             way.step,
             toward,
-            sums,
-            sunny,
-            scale,
-            tables.node,
-            tables.part,
+            (sums, sunny, scale),
+            (tables.node, tables.part),
             halo_px,
             out,
         )
@@ -323,53 +219,42 @@ def _add_way(
 
 @njit(cache=True, nogil=True)
 def _add_lines(
-    elevation: Raster,
-    rise_along: Raster,
-    rise_down: Raster,
+    grids: tuple[Raster, Raster, Raster],
     lines: tuple[int, int],
-    shift: Integers,
-    fraction: Raster,
+    places: tuple[Integers, Raster],
     flags: tuple[bool, bool, bool],
     step: float,
     toward: Raster,
-    sums: NDArray[np.float32],
-    periods: Integers,
-    scale: Raster,
-    node: Integers,
-    part: Raster,
+    table: tuple[NDArray[np.float32], Integers, Raster],
+    latitudes: tuple[Integers, Raster],
     halo_px: int,
     out: Raster,
 ) -> None:
     """Adds one sector's beam radiation to the cells of some lines.
 
     Args:
-        elevation: (rows, columns) metres.
-        rise_along: (rows, columns) gradient along the columns' axis.
-        rise_down: (rows, columns) gradient along the rows' axis.
+        grids: (rows, columns) each: elevation, its gradient along the columns' axis, and along the rows' axis.
         lines: the first and one past the last.
-        shift: (columns,), see `Direction`.
-        fraction: (columns,), see `Direction`.
+        places: shift and fraction, (columns,) each, see `Direction`.
         flags: the direction goes towards higher columns; hills cast shadows; the grid is transposed.
         step: distance of two points of a line, metres.
-        toward: components of the direction along columns' and rows' axis.
-        sums: (n, latitudes, levels, _BINS + 2, 4) of the sector, in the order of the axes.
-        periods: (n,) those in which the sun enters the sector.
-        scale: elevation of the first level, levels per metre, what cuts along a slant are to be multiplied by.
-        node: latitudes, see `_Tables`.
-        part: latitudes, see `_Tables`.
+        toward: see `_cut`.
+        table: sums (n, latitudes, levels, BINS + 2, 4) of the sector, their vectors in the order of the axes; the n
+            periods in which the sun enters the sector; elevation of the first level and levels per metre.
+        latitudes: node and part, see `Tables`.
         halo_px: cells at each side that are not computed.
         out: (periods, rows - 2 halo_px, columns - 2 halo_px) to add to.
     """
+    (elevation, rise_along, rise_down), (shift, fraction), (sums, periods, scale) = grids, places, table
     rows, columns = elevation.shape
-    forward, shadows, transposed = flags
     buffer, stack = np.full((LINES + 1, columns), np.float32(-1)), np.empty((2, columns), np.float32)
     for first in range(lines[0], lines[1], LINES):
         count = min(LINES, lines[1] - first)
         # One line more: the last cells lie between two lines.
         span = met_columns(first, count + 1, rows, shift)
-        if shadows:
+        if flags[1]:
             fill_lines(elevation, first, span, shift, fraction, buffer[: count + 1])
-            sweep(buffer[: count + 1], span, forward, step, stack)
+            sweep(buffer[: count + 1], span, flags[0], step, stack)
         start, stop = max(span[0], halo_px), min(span[1], columns - halo_px)
         for block in range(start, stop, COLUMNS):
             for i in range(count):
@@ -381,52 +266,72 @@ def _add_lines(
                     along, down = rise_along[row, column], rise_down[row, column]
                     if math.isnan(along):
                         continue
+                    # All neighbours have elevations: so have the points of both lines.
                     cast = buffer[i, column]
                     if share > 0:
                         cast = share * cast + (np.float32(1) - share) * buffer[i + 1, column]
-                    tangent, slant = max(np.float32(0), cast), np.float32(0)
-                    own = along * toward[0] + down * toward[1]
-                    # Of even ground, the next cells are as high as its own slope up to rounding.
-                    if own > tangent - np.float32(_EVEN):
-                        across = along * toward[1] - down * toward[0]
-                        tangent, slant = max(own, tangent), across / (np.float32(1) + own * own)
-                    edge = np.float32(_BINS) * tangent / math.sqrt(np.float32(1) + tangent * tangent)
-                    slant *= slant * scale[2]
+                    edge, slant = _cut(cast, along, down, toward)
                     place = (elevation[row, column] - scale[0]) * scale[1]
-                    where = column if transposed else row
+                    where = column if flags[2] else row
+                    node, part = latitudes[0][where], latitudes[1][where]
                     for k in range(sums.shape[0]):
-                        value = _beam_of(sums[k], edge, place, node[where], part[where], along, down, slant)
+                        value = _beam_of(sums[k], edge, slant, place, node, part, along, down)
                         out[periods[k], row - halo_px, column - halo_px] += value
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _cut(cast: np.float32, along: np.float32, down: np.float32, toward: Raster) -> tuple[np.float32, np.float32]:
+    """Where the horizon of a cell cuts off the suns of a sector.
+
+    Args:
+        cast: tangent of the terrain's horizon.
+        along: gradient along the columns' axis.
+        down: gradient along the rows' axis.
+        toward: components of the direction along columns' and rows' axis; BINS w^2 / 24, w being the sector's width.
+
+    Returns:
+        Sine of the horizon's altitude, in bins; and what the energy of the suns in its bin is to be multiplied by and
+        added, see the head of this module.
+    """
+    tangent, slant = max(np.float32(0), cast), np.float32(0)
+    own = along * toward[0] + down * toward[1]
+    # Of even ground, the next cells are as high as its own slope up to rounding.
+    if own > tangent - np.float32(_EVEN):
+        tangent = max(own, tangent)
+        across = (along * toward[1] - down * toward[0]) / (np.float32(1) + own * own)
+        slant = across * across * toward[2]
+    return np.float32(BINS) * tangent / np.sqrt(np.float32(1) + tangent * tangent), slant
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _beam_of(
     sums: NDArray[np.float32],
-    edge: float,
-    place: float,
+    edge: np.float32,
+    slant: np.float32,
+    place: np.float32,
     node: int,
-    part: float,
-    along: float,
-    down: float,
-    slant: float,
-) -> float:
+    part: np.float32,
+    along: np.float32,
+    down: np.float32,
+) -> np.float32:
     """Beam radiation times 1 / cos(slope) of a sector, of the suns above a horizon.
 
     Args:
-        sums: (latitudes, levels, _BINS + 2, 4).
-        edge: sine of the horizon's altitude, in bins.
+        sums: (latitudes, levels, BINS + 2, 4).
+        edge: see `_cut`.
+        slant: see `_cut`.
         place: elevation, in levels above the first.
         node: latitude below.
         part: share of the next latitude.
         along: gradient along the columns' axis.
         down: gradient along the rows' axis.
-        slant: what the energy of the suns in the horizon's bin is to be multiplied by and added.
     """
-    low, level = int(edge), int(place)
-    above = edge - np.float32(low)
-    higher = place - np.float32(level)
+    low = int(edge)
+    # Rounding may lift an elevation just below the last level onto it.
+    level = min(int(place), sums.shape[1] - 2)
+    above, higher = edge - np.float32(low), place - np.float32(level)
     here = np.float32(1) - higher - part
-    result = slant * (sums[node, level, low, 3] - sums[node, level, low + 1, 3])
+    result: np.float32 = slant * (sums[node, level, low, 3] - sums[node, level, low + 1, 3])
     for j in range(3):
         value = here * _between(sums[node, level], low, above, j)
         value += higher * _between(sums[node, level + 1], low, above, j)
@@ -438,26 +343,37 @@ def _beam_of(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _between(sums: NDArray[np.float32], low: int, above: float, component: int) -> float:
+def _between(sums: NDArray[np.float32], low: int, above: np.float32, component: int) -> np.float32:
     """A sum between two edges of bins."""
-    first = sums[low, component]
-    return first + above * (sums[low + 1, component] - first)
+    first: np.float32 = sums[low, component]
+    last: np.float32 = sums[low + 1, component]
+    return first + above * (last - first)
 
 
 @njit(cache=True, nogil=True)
 def _look_up(
-    elevation: Raster, table: Raster, lowest: float, spacing: float, node: Integers, part: Raster, out: Raster
+    elevation: Raster, table: Raster, lowest: float, spacing: float, latitudes: tuple[Integers, Raster], out: Raster
 ) -> None:
-    """Fills `out` from a table (latitudes, levels) by elevation and the row's latitude; NaN at nodata."""
+    """Fills `out` from a table (latitudes, levels) by elevation and the row's latitude; NaN at nodata.
+
+    Args:
+        elevation: (rows, columns) metres.
+        table: (latitudes, levels).
+        lowest: elevation of the first level, metres.
+        spacing: of the levels, metres.
+        latitudes: node and part, (rows,) each, see `Tables`.
+        out: (rows, columns).
+    """
     for r in range(elevation.shape[0]):
+        node, part = latitudes[0][r], latitudes[1][r]
         for c in range(elevation.shape[1]):
             place = (elevation[r, c] - lowest) / spacing
             if math.isnan(place):
                 out[r, c] = np.nan
                 continue
-            level = int(place)
+            level = min(int(place), table.shape[1] - 2)
             higher = place - level
-            value = table[node[r], level] * (1 - higher) + table[node[r], level + 1] * higher
-            if part[r] > 0:
-                value += part[r] * (table[node[r] + 1, level] - table[node[r], level])
+            value = table[node, level] * (1 - higher) + table[node, level + 1] * higher
+            if part > 0:
+                value += part * (table[node + 1, level] - table[node, level])
             out[r, c] = value

@@ -151,7 +151,7 @@ def _check(days: Sequence[int], latitude: float, step_minutes: float) -> None:
 
 def _noon(days: NDArray[np.int64], longitude: float) -> Floats:
     """Julian date of true solar noon."""
-    mean = _JD_NEW_YEAR + (days - 1) + 0.5 - longitude / 360
+    mean: Floats = _JD_NEW_YEAR + days.astype(np.float64) - 0.5 - longitude / 360
     _, equation_of_time, _ = _apparent_sun(mean)
     return np.asarray(mean - equation_of_time / (2 * np.pi))
 

@@ -46,8 +46,10 @@ def pisr(
 ) -> Pisr:
     """Potential incoming solar radiation: beam, diffuse and reflected, with cast shadows.
 
-    Against brute force by time steps of 5 minutes: see tests/terrain/test_pisr.py; rms below 0.2 % on gentle and
-    0.4 % on steep ground. Slopes are those of Horn (1981).
+    Against brute force (`pisr_reference`): rms 0.02 % on gentle real ground (median slope 7 degrees), 0.08 % on steep
+    (22 degrees), single cells up to 2 %, bias 0.01 %; planes 0.01 %. The floor of a straight valley with walls of 45
+    degrees is the hardest case, 0.4 %; with 64 sectors, which take twice the time, 0.1 %. Slopes are those of Horn
+    (1981). A year takes 1.3 s per million cells on one core, and 40 bytes per cell.
 
     Args:
         elevation: (rows, columns) float32, metres, first row in the north; NaN = nodata, which casts no shadow.

@@ -1,1 +1,1 @@
-"""From the elevation model to terrain rasters: slope and aspect."""
+"""From the elevation model to terrain rasters: slope, aspect and potential incoming solar radiation."""

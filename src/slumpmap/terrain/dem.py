@@ -73,9 +73,10 @@ class Dem:
         if not self.geographic:
             return dx, dy
         crs = CRS.from_user_input(self.dataset.crs)
+        assert crs.ellipsoid is not None  # every geographic CRS has one
         radian = crs.axis_info[0].unit_conversion_factor
-        axis, flattening = crs.ellipsoid.semi_major_metre, 1 / crs.ellipsoid.inverse_flattening
-        square = flattening * (2 - flattening)
+        axis = crs.ellipsoid.semi_major_metre
+        square = 1 - (crs.ellipsoid.semi_minor_metre / axis) ** 2
         latitude = radian * (transform.f + transform.e * (first_row + np.arange(rows)[:, None] + 0.5))
         root = np.sqrt(1 - square * np.sin(latitude) ** 2)
         return dx * radian * axis * np.cos(latitude) / root, dy * radian * axis * (1 - square) / root**3
@@ -143,16 +144,15 @@ def open_dem(path: Path, any_elevation: bool = False) -> Iterator[Dem]:
             fault = f"elevations from {dem.lowest:g} to {dem.highest:g} m are no land's: feet, or voids unmarked?"
             remedy = "convert them to metres, mark voids as nodata (`rio edit-info --nodata -32768`), or allow any"
             raise InputError(path, fault, f"{remedy} elevation")
-        share = f"{dem.voids} void cells ({dem.voids / (dataset.height * dataset.width):.2%})"
-        print(
-            f"DEM {dem.path.name}: {dataset.height} x {dataset.width} cells, {dem.lowest:g} to {dem.highest:g} m, {share}",
-            file=sys.stderr,
-            flush=True,
-        )
+        cells = f"{dataset.height} x {dataset.width} cells, {dem.lowest:g} to {dem.highest:g} m"
+        voids = f"{dem.voids} void cells ({dem.voids / (dataset.height * dataset.width):.2%})"
+        print(f"DEM {dem.path.name}: {cells}, {voids}", file=sys.stderr, flush=True)
         yield dem
 
 
-def write_blocks(dem: Dem, outs: Sequence[Path], halo: int, compute: Callable[[Floats, Window], Sequence[Floats]]) -> None:
+def write_blocks(
+    dem: Dem, outs: Sequence[Path], halo: int, compute: Callable[[Floats, Window], Sequence[Floats]]
+) -> None:
     """Writes rasters on the DEM's cells block by block, float32, nodata NaN; memory does not grow with the raster.
 
     Args:
@@ -232,7 +232,7 @@ def _elevations(path: Path, dataset: DatasetReader, window: Window) -> Floats:
         values = dataset.read(1, window=window, masked=True)
     except RasterioError as error:
         raise InputError(path, f"DEM is damaged ({error})", "copy or download it again") from error
-    out = np.asarray(values.astype(np.float64).filled(np.nan)) * dataset.scales[0] + dataset.offsets[0]
+    out: Floats = values.astype(np.float64).filled(np.nan) * dataset.scales[0] + dataset.offsets[0]
     out[np.isinf(out)] = np.nan
     return out
 
@@ -256,7 +256,15 @@ def _check_frame(path: Path, dataset: DatasetReader) -> None:
     elif crs.linear_units_factor[1] != 1.0:
         unit = crs.linear_units_factor[0]
         raise InputError(path, f"DEM's CRS is in {unit}, not in metres", _UTM.replace("give one", "project it"))
+    _check_unit(path, dataset)
+
+
+def _check_unit(path: Path, dataset: DatasetReader) -> None:
+    """Refuses elevations that the band or a vertical CRS says are not in metres."""
     unit = (dataset.units[0] or "").lower()
+    for part in CRS.from_user_input(dataset.crs).sub_crs_list:
+        if part.is_vertical and part.axis_info[0].unit_conversion_factor != 1.0:
+            unit = part.axis_info[0].unit_name
     if unit not in _METRES:
         raise InputError(path, f"DEM's elevations are in {unit}", "convert them to metres")
 

@@ -54,9 +54,7 @@ def _pop(keys: NDArray[Any], cells: NDArray[np.int32], size: int) -> int:
         if below >= size:
             break
         other = below + 1
-        if other < size and (
-            keys[other] < keys[below] or (keys[other] == keys[below] and cells[other] < cells[below])
-        ):
+        if other < size and (keys[other] < keys[below] or (keys[other] == keys[below] and cells[other] < cells[below])):
             below = other
         if key < keys[below] or (key == keys[below] and cell < cells[below]):
             break
@@ -72,7 +70,7 @@ def _on_rim(elevation: NDArray[Any], row: int, column: int) -> bool:
     rows, columns = elevation.shape
     if row == 0 or column == 0 or row == rows - 1 or column == columns - 1:
         return True
-    for k in range(8):
+    for k in range(8):  # noqa: SIM110 - numba knows no generators in any()
         if np.isnan(elevation[row + ROWS[k], column + COLUMNS[k]]):
             return True
     return False
@@ -201,7 +199,7 @@ def _collect(
     z: NDArray[Any], direction: NDArray[np.int8], mark: NDArray[np.int32], flat: NDArray[np.int32], start: int
 ) -> int:
     """Lists the cells of the flat around `start`, marks them found, and returns how many they are."""
-    rows, columns = z.shape
+    columns = z.shape[1]
     flat[0] = start
     mark[start // columns, start % columns] = _FOUND
     done, count = 0, 1
@@ -468,9 +466,7 @@ def reaches(
     ends = cells[offsets[1:] - 1]
     # The cell at a confluence carries the other tributaries too.
     own = np.where(tributaries.ravel()[ends] > 1, cells[offsets[1:] - 2], ends)
-    return Reaches(
-        cells[: offsets[-1]], offsets, downstream, order.ravel()[starts], length, catchment.ravel()[own]
-    )
+    return Reaches(cells[: offsets[-1]], offsets, downstream, order.ravel()[starts], length, catchment.ravel()[own])
 
 
 @njit(cache=True, nogil=True)

@@ -23,7 +23,8 @@ from slumpmap.imagery.composite import make_tiles
 from slumpmap.imagery.scaling import make_scaling
 from slumpmap.options import as_options
 from slumpmap.raster import Mosaic, write_raster
-from slumpmap.terrain.layers import hillshade, make_layers, open_terrain
+from slumpmap.terrain.hillshade import hillshade
+from slumpmap.terrain.layers import make_layers, open_terrain
 from slumpmap.terrain.slope import slope_aspect
 
 CRS = "EPSG:32646"

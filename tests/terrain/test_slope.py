@@ -12,7 +12,8 @@ from rasterio.transform import from_origin
 
 from slumpmap.errors import InputError
 from slumpmap.raster import write_raster
-from slumpmap.terrain import richdem_door, slope
+from slumpmap.terrain import dem as dem_door
+from slumpmap.terrain import richdem_door
 from slumpmap.terrain.slope import horn, slope_aspect
 
 UTM = "EPSG:32646"
@@ -104,7 +105,7 @@ def test_blocks_make_no_seam(tmp_path, monkeypatch, capsys):
     elevation = rough((70, 90)).astype(np.float32)
     elevation[10, 10] = -9999
     dem = write_dem(tmp_path / "dem.tif", elevation)
-    monkeypatch.setattr(slope, "_BLOCK_PX", 32)
+    monkeypatch.setattr(dem_door, "_BLOCK_PX", 32)
     slope_aspect(dem, tmp_path / "s.tif", tmp_path / "a.tif", "numpy")
     assert "numpy" in capsys.readouterr().out
     whole = horn(np.where(elevation == -9999, np.nan, elevation.astype(float)), CELL)

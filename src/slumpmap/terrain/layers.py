@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,30 +26,11 @@ from slumpmap.imagery.resampling import Conversion, add, blocks, kernel_scale, l
 from slumpmap.imagery.scaling import read_scaling
 from slumpmap.imagery.spectral import spectral_layers
 from slumpmap.raster import RGB_NODATA, Mosaic, open_raster, write_cog
+from slumpmap.terrain.hillshade import hillshade
 
-_SUN_AZIMUTH, _SUN_ALTITUDE = 315.0, 45.0
 # What becomes 1 and what 255: degrees of slope, and the share of the light.
 _RANGES = {"slope": (0.0, 45.0), "hillshade": (0.0, 1.0)}
 _REMEDY = "remove it and run the workflow again"
-
-
-def hillshade(slope: NDArray[np.floating], aspect: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Light on a matt surface, the sun in the north-west (315 degrees) at an altitude of 45 degrees.
-
-    Lambert's cosine of the angle between the sun and the surface's normal (Horn 1981, Proc. IEEE 69, 14-47):
-    cos(zenith) cos(slope) + sin(zenith) sin(slope) cos(azimuth - aspect), and 0 where that is negative.
-
-    Args:
-        slope: degrees; NaN: no value.
-        aspect: down-slope direction, degrees clockwise from north; NaN where the ground is flat.
-
-    Returns:
-        0..1, of the same shape; NaN where slope is. Flat ground has 0.7071.
-    """
-    zenith, steepness = math.radians(90.0 - _SUN_ALTITUDE), np.radians(slope, dtype=np.float64)
-    facing = np.cos(np.radians(_SUN_AZIMUTH - np.where(np.isnan(aspect), 0.0, aspect)))
-    light = math.cos(zenith) * np.cos(steepness) + math.sin(zenith) * np.sin(steepness) * facing
-    return np.asarray(np.maximum(light, 0.0))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Written for richdem 0.3.4, the last release (2018). The module deals with what t
 - its import needs `pkg_resources`, which newer setuptools no longer have, and every call asks it for the version;
 - without a geotransform the cell size silently becomes 1;
 - slopes at the edge and beside nodata are wrong by degrees;
+- its own D8 takes the lowest neighbour, not the steepest, so that catchments are summed from our directions;
 - progress bars fill the standard error stream, from C++.
 """
 
@@ -18,14 +19,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from slumpmap.terrain.drainage import NODATA, OUTLET
 
 Floats = NDArray[np.float64]
 
 _NODATA = -9999.0
 _STDERR = 2
+_UNIT_CELLS = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
+# richdem's marks of cells without flow and without data, and its numbers of our neighbours E, SE, S, SW, W, NW, N, NE
+# (include/richdem/common/constants.hpp).
+_NO_FLOW_GEN, _NO_DATA_GEN = -1, -2
+_NEIGHBOURS = (5, 6, 7, 8, 1, 2, 3, 4)
 
 
 def available() -> bool:
@@ -46,9 +55,7 @@ def slope_aspect(elevation: NDArray[np.floating], resolution: float) -> tuple[Fl
     Raises:
         ModuleNotFoundError: richdem is not installed; ask `available` before.
     """
-    richdem = _load()
-    if richdem is None:
-        raise ModuleNotFoundError("richdem", name="richdem")
+    richdem = _needed()
     filled = np.where(np.isnan(elevation), _NODATA, elevation).astype(np.float64)
     dem = richdem.rdarray(filled, no_data=_NODATA)
     dem.geotransform = (0.0, resolution, 0.0, 0.0, 0.0, -resolution)
@@ -62,6 +69,53 @@ def slope_aspect(elevation: NDArray[np.floating], resolution: float) -> tuple[Fl
     # On flat cells richdem gives 90, which would be east.
     aspect[~whole | (slope == 0)] = np.nan
     return slope, aspect % 360.0
+
+
+def fill(elevation: NDArray[np.floating]) -> NDArray[Any]:
+    """Fills depressions by richdem (Zhou et al. 2016); as `slumpmap.terrain.drainage.fill`, which gives the same.
+
+    Raises:
+        ModuleNotFoundError: richdem is not installed; ask `available` before.
+    """
+    richdem = _needed()
+    nodata = np.isnan(elevation)
+    dem = richdem.rdarray(np.where(nodata, elevation.dtype.type(_NODATA), elevation), no_data=_NODATA)
+    dem.geotransform = _UNIT_CELLS
+    with _silent_stderr():
+        filled = np.array(richdem.FillDepressions(dem, epsilon=False, topology="D8"))
+    filled[nodata] = np.nan
+    return filled
+
+
+def accumulate(direction: NDArray[np.int8], weight: Floats) -> Floats:
+    """Sums weights downstream by richdem; as `slumpmap.terrain.drainage.accumulate`, which gives the same.
+
+    Takes 40 B per cell more, since richdem wants the share that goes to each of the eight neighbours.
+
+    Raises:
+        ModuleNotFoundError: richdem is not installed; ask `available` before.
+    """
+    richdem = _needed()
+    nodata = direction == NODATA
+    shares = np.zeros((*direction.shape, 9), np.float32)
+    shares[..., 0] = np.where(nodata, _NO_DATA_GEN, np.where(direction == OUTLET, _NO_FLOW_GEN, 0))
+    for code, neighbour in enumerate(_NEIGHBOURS):
+        shares[..., neighbour] = direction == code
+    flow = richdem.rd3array(shares, no_data=_NO_DATA_GEN)
+    weights = richdem.rdarray(np.repeat(weight[:, None], direction.shape[1], axis=1), no_data=-1)
+    flow.geotransform = weights.geotransform = _UNIT_CELLS
+    with _silent_stderr():
+        total = np.array(richdem.FlowAccumFromProps(flow, weights=weights), dtype=np.float64)
+    total[nodata] = np.nan
+    return total
+
+
+def _needed() -> ModuleType:
+    """richdem; ModuleNotFoundError where it is not installed."""
+    richdem = _load()
+    if richdem is None:
+        raise ModuleNotFoundError("richdem", name="richdem")
+    return richdem
 
 
 @cache

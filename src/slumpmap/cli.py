@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
+from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
     CandidateSettings,
     CompositeSettings,
@@ -457,17 +458,6 @@ def slumps(positives: Path, accepted: Path, out: Path) -> None:
     all_slumps(positives, accepted, out)
 
 
-@app.command("slope")
-@path_option("dem", "digital elevation model")
-@path_option("out-slope", "slope, degrees")
-@path_option("out-aspect", "aspect, degrees clockwise from north")
-def slope(dem: Path, out_slope: Path, out_aspect: Path) -> None:
-    """Write slope and aspect of a DEM."""
-    from slumpmap.terrain.slope import slope_aspect
-
-    slope_aspect(dem, out_slope, out_aspect)
-
-
 @app.command("inventory")
 @grid_option
 @path_option("slumps", "all slumps")
@@ -700,6 +690,9 @@ def status(config: Path) -> None:
     from slumpmap.status import campaign_status
 
     click.echo(campaign_status(read_config(config)))
+
+
+app.add_command(terrain)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ if HAS_DEM:
         message:
             "Slope and aspect of the DEM"
         shell:
-            "python -m slumpmap slope --dem {input.dem:q} --out-slope {output.slope:q}"
+            "python -m slumpmap terrain slope --dem {input.dem:q} --out {output.slope:q}"
             " --out-aspect {output.aspect:q} 2> {log:q}"
 
 

@@ -25,8 +25,8 @@ from slumpmap.learning.backends import Images, Mapper, Predictor, Probabilities,
 from slumpmap.learning.batches import Normalisation
 from slumpmap.learning.bundle import BANDS, load_bundle
 from slumpmap.learning.network import check_window, choose_device, repeatable
-from slumpmap.learning.progress import Progress
 from slumpmap.learning.windows import SLUMP, burn
+from slumpmap.progress import Progress
 from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE, RGB_NODATA, Mosaic, write_cog
 from slumpmap.vector import read_layer
 

@@ -24,11 +24,11 @@ from slumpmap.learning.bundle import BANDS, ModelCard, load_bundle, read_scaling
 from slumpmap.learning.checkpoints import drop_checkpoints, fingerprint, load_checkpoint, save_checkpoint
 from slumpmap.learning.network import build_network, check_window, choose_device, pretrained_statistics, repeatable
 from slumpmap.learning.optimisation import Average, freeze_norms, make_optimizer
-from slumpmap.learning.progress import Progress
 from slumpmap.learning.run import Feed, Run, answers, evaluate, kept, take_step
 from slumpmap.learning.team import Team, joined
 from slumpmap.learning.validation import Validation, calibrate, validate
 from slumpmap.learning.windows import IGNORE, NEGATIVE, SLUMP, TRAIN, VALIDATION, read_windows, training_set_hash
+from slumpmap.progress import Progress
 
 LOG, RELIABILITY = "training_log.csv", "reliability.csv"
 

@@ -34,8 +34,8 @@ class _Compute(Protocol):
 
 def slope_aspect(
     dem: Path,
-    out_slope: Path,
-    out_aspect: Path,
+    out_slope: Path | None,
+    out_aspect: Path | None,
     engine: Engine = "auto",
     method: Method = "horn",
     north: North = "grid",
@@ -48,8 +48,8 @@ def slope_aspect(
 
     Args:
         dem: as `slumpmap.terrain.dem.open_dem` takes it; geographic ones get each row's cell size in metres.
-        out_slope: GeoTIFF to write.
-        out_aspect: GeoTIFF to write.
+        out_slope: GeoTIFF to write, or None.
+        out_aspect: GeoTIFF to write, or None.
         engine: who computes: `richdem` (GPLv3, optional; Horn on square cells only), `numpy`, or `auto`: richdem
             where it is installed and serves.
         method: finite differences by `horn` or `zevenbergen_thorne`.
@@ -68,11 +68,12 @@ def slope_aspect(
         where = f"aspect from {north} north, {turn} the convergence of {low:.2f} to {high:.2f} degrees"
         print(f"slope and aspect: {name} ({_NAMES[method]}), {where}", flush=True)
 
-        def of_block(elevation: Floats, window: Window) -> tuple[Floats, Floats]:
+        def of_block(elevation: Floats, window: Window) -> list[Floats]:
             slope, aspect = of_window(source, elevation, window, compute)
-            return slope, _bearing(aspect, convergence if north == "true" else None, window)
+            bearing = _bearing(aspect, convergence if north == "true" else None, window)
+            return [values for values, out in ((slope, out_slope), (bearing, out_aspect)) if out is not None]
 
-        write_blocks(source, (out_slope, out_aspect), HALO_PX, of_block)
+        write_blocks(source, [out for out in (out_slope, out_aspect) if out is not None], HALO_PX, of_block)
 
 
 def of_window(dem: Dem, elevation: Floats, window: Window, compute: _Compute) -> tuple[Floats, Floats]:

@@ -75,7 +75,7 @@ class Campaign:
         self.made_of = folder / "scenes.gpkg", folder / "scaling.json", self.grid, 2019, settings
         make_tiles(*self.made_of, folder / "2019", self.ids)
         self.slope, self.aspect = folder / "slope.tif", folder / "aspect.tif"
-        slope_aspect(dem, self.slope, self.aspect, "numpy")
+        slope_aspect(dem, self.slope, self.aspect, "numpy", any_elevation=True)
 
     def layers(self) -> NDArray[np.uint8]:
         """Makes the layers, (bands, 256, 256)."""

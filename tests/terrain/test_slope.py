@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from pyproj import Geod, Transformer
 from rasterio.transform import from_origin
+from real_dems import GOLD, TUJUNGA, TUOLUMNE, gdaldem, needs_gdaldem, needs_shared, read_ipw
 
 from slumpmap.errors import InputError
 from slumpmap.raster import write_raster
 from slumpmap.terrain import dem as dem_door
 from slumpmap.terrain import richdem_door
-from slumpmap.terrain.slope import horn, slope_aspect
+from slumpmap.terrain.slope import horn, slope_aspect, zevenbergen_thorne
 
 UTM = "EPSG:32646"
 CELL = 30.0
@@ -131,16 +133,138 @@ def test_missing_richdem_is_said(tmp_path, monkeypatch, capsys):
     assert "numpy" in capsys.readouterr().out
 
 
-def test_geographic_dem_is_refused(tmp_path):
-    path = tmp_path / "dem.tif"
-    write_raster(path, plane(5, 0), from_origin(93, 35, 1 / 3600, 1 / 3600), "EPSG:4326")
-    with pytest.raises(InputError, match=r"dem\.tif.*not projected in metres"):
-        slope_aspect(path, tmp_path / "s.tif", tmp_path / "a.tif")
+def test_richdem_serves_horn_on_square_cells_only(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(richdem_door, "available", lambda: True)
+    dem = write_dem(tmp_path / "dem.tif", plane(5, 0))
+    with pytest.raises(InputError, match="Horn on square cells"):
+        slope_aspect(dem, tmp_path / "s.tif", tmp_path / "a.tif", "richdem", "zevenbergen_thorne")
+    slope_aspect(dem, tmp_path / "s.tif", tmp_path / "a.tif", "auto", "zevenbergen_thorne")
+    assert "numpy (Zevenbergen-Thorne)" in capsys.readouterr().out
 
 
-def test_oblong_cells_are_refused(tmp_path):
+def made(folder: Path, dem: Path, **options: str) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and aspect of a file by numpy."""
+    slope_aspect(dem, folder / "s.tif", folder / "a.tif", "numpy", **options)
+    return tuple(rasterio.open(folder / f"{name}.tif").read(1).astype(float) for name in "sa")
+
+
+def turned(aspect: np.ndarray, other: np.ndarray | float) -> np.ndarray:
+    """Angles between aspects, degrees, without sign."""
+    return np.abs((aspect - other + 180) % 360 - 180)
+
+
+@pytest.mark.parametrize("aspect_deg", [0, 30, 90, 225])
+def test_zevenbergen_thorne_on_a_plane(aspect_deg):
+    elevation = plane(10, aspect_deg)
+    elevation[2, 2] = np.nan
+    found_slope, found_aspect = zevenbergen_thorne(elevation, CELL)
+    np.testing.assert_array_equal(np.isnan(found_slope), np.isnan(horn(elevation, CELL)[0]))
+    inner = ~np.isnan(found_slope)
+    assert found_slope[inner] == pytest.approx(10, abs=1e-9)
+    assert turned(found_aspect[inner], aspect_deg).max() < 1e-9
+
+
+def test_cone_by_both_methods():
+    """terrain.md 5: beyond 150 m Horn errs by 0.17 and 0.12 degrees at most, Zevenbergen-Thorne by 0.14 and 0.24."""
+    row, column = np.indices((81, 81))
+    east, north = (column - 40) * CELL, (40 - row) * CELL
+    radius = np.hypot(east, north)
+    for compute, most in ((horn, (0.17, 0.12)), (zevenbergen_thorne, (0.14, 0.24))):
+        found_slope, found_aspect = compute(5000 - math.tan(math.radians(20)) * radius, CELL)
+        errors = np.abs(found_slope - 20), turned(found_aspect, np.degrees(np.arctan2(east, north)))
+        for error, bound in zip(errors, most, strict=True):
+            known = ~np.isnan(error)
+            assert error[known & (radius > 150)].max() < bound + 0.005
+            assert error[known & (radius > 600)].max() < 0.02
+
+
+def test_wave_by_both_methods():
+    """terrain.md 5: on waves of 40 m and 600 m length, Horn's mean is 0.61 degrees low, Zevenbergen-Thorne's 0.25."""
+    length, height = 600.0, 40.0
+    row, column = np.indices((201, 201)) * CELL
+    k = 2 * np.pi / length
+    elevation = 4800 + height * np.sin(k * column) * np.sin(k * row)
+    true = np.degrees(
+        np.arctan(height * k * np.hypot(np.cos(k * column) * np.sin(k * row), np.sin(k * column) * np.cos(k * row)))
+    )
+    for compute, bias in ((horn, -0.61), (zevenbergen_thorne, -0.25)):
+        assert np.nanmean(compute(elevation, CELL)[0] - true) == pytest.approx(bias, abs=0.02)
+
+
+@pytest.mark.parametrize("method", ["horn", "zevenbergen_thorne"])
+def test_oblong_cells(tmp_path, method):
+    row, column = np.indices((9, 12))
+    east, north = column * 25.66, -row * 30.81
     path = tmp_path / "dem.tif"
-    write_raster(path, plane(5, 0), from_origin(5e5, 4e6, 30, 25), UTM)
-    with pytest.raises(InputError, match="not square"):
-        slope_aspect(path, tmp_path / "s.tif", tmp_path / "a.tif")
-    assert not (tmp_path / "s.tif").exists()
+    write_raster(path, 4800 - 0.1 * east - 0.2 * north, from_origin(5e5, 4e6, 25.66, 30.81), UTM)
+    slope, aspect = made(tmp_path, path, method=method)
+    assert slope[1:-1, 1:-1] == pytest.approx(math.degrees(math.atan(math.hypot(0.1, 0.2))), abs=1e-5)
+    assert aspect[1:-1, 1:-1] == pytest.approx(math.degrees(math.atan2(0.1, 0.2)), abs=1e-4)
+
+
+@pytest.mark.parametrize("aspect_deg", [0, 45, 90, 200])
+def test_geographic_dem(tmp_path, capsys, aspect_deg):
+    """A 10 degree plane at 34 N on 1 arcsec; 111120 m a degree both ways would give 8.34 (E) and 9.20 (NE) degrees."""
+    step, north, west = 1 / 3600, 34.005, 93.0
+    latitude, longitude = np.meshgrid(north - (np.arange(36) + 0.5) * step, west + (np.arange(36) + 0.5) * step)
+    azimuth, _, distance = Geod(ellps="WGS84").inv(
+        np.full(latitude.shape, west + 18 * step), np.full(latitude.shape, 34.0), longitude, latitude
+    )
+    elevation = 4800 - math.tan(math.radians(10)) * distance * np.cos(np.radians(azimuth - aspect_deg))
+    path = tmp_path / "dem.tif"
+    write_raster(path, elevation.T, from_origin(west, north, step, step), "EPSG:4326")
+    slope, aspect = made(tmp_path, path, north="true")
+    assert "convergence of 0.00 to 0.00" in capsys.readouterr().out
+    assert slope[1:-1, 1:-1] == pytest.approx(10, abs=2e-3)
+    assert turned(aspect[1:-1, 1:-1], aspect_deg).max() < 0.01
+
+
+def test_true_north_on_utm(tmp_path, capsys):
+    """A plane whose fall line is a geodesic's azimuth: grid aspect differs from it by the convergence."""
+    # 2.5 degrees east of the central meridian, where grid north lies east of true north by about 1.4 degrees.
+    to_grid = Transformer.from_crs("EPSG:4326", UTM, always_xy=True)
+    x, y = to_grid.transform(95.5, 34.0)
+    ahead = Geod(ellps="WGS84").fwd(95.5, 34.0, 60.0, 500.0)[:2]
+    east, north = np.subtract(to_grid.transform(*ahead), (x, y))
+    row, column = np.indices((20, 20))
+    elevation = 4800 - 0.1 * ((column - 10) * east - (row - 10) * north) * CELL / math.hypot(east, north)
+    path = tmp_path / "dem.tif"
+    write_raster(path, elevation, from_origin(x - 10.5 * CELL, y + 10.5 * CELL, CELL, CELL), UTM)
+    _, of_grid = made(tmp_path, path)
+    assert "aspect from grid north, not turned by the convergence of 1.40" in capsys.readouterr().out
+    _, of_earth = made(tmp_path, path, north="true")
+    assert turned(of_earth[10, 10], 60.0) < 0.005
+    assert turned(of_earth, of_grid + 1.40)[1:-1, 1:-1].max() < 0.01
+
+
+def test_convergence_makes_no_seam(tmp_path, monkeypatch):
+    dem = write_dem(tmp_path / "dem.tif", rough((150, 170)))
+    whole = made(tmp_path, dem, north="true")
+    monkeypatch.setattr(dem_door, "_BLOCK_PX", 48)
+    for one, other in zip(whole, made(tmp_path, dem, north="true"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_shared
+@needs_gdaldem
+@pytest.mark.parametrize("dem", [TUJUNGA, TUOLUMNE], ids=lambda path: path.stem)
+@pytest.mark.parametrize(("method", "name"), [("horn", "Horn"), ("zevenbergen_thorne", "ZevenbergenThorne")])
+def test_as_gdal_on_real_dems(tmp_path, dem, method, name):
+    slope, aspect = made(tmp_path, dem, method=method)
+    for found, mode in ((slope, "slope"), (aspect, "aspect")):
+        expected = gdaldem(dem, tmp_path / "gdal.tif", mode, "-alg", name)
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+        assert np.nanmax(turned(found, expected)) < 1e-4
+
+
+@needs_shared
+def test_gold_of_ipw():
+    """IPW's gradient takes central differences; it counts aspect from south, positive to the east, and stores sines."""
+    shape = (168, 156)
+    elevation = 2384 + (3581 - 2384) * read_ipw(GOLD / "gold_dem.ipw", 1, shape)[..., 0]
+    sine, turn = np.moveaxis(read_ipw(GOLD / "gold_gradient16.ipw", 2, shape), -1, 0)
+    slope, aspect = zevenbergen_thorne(elevation, 50.0)
+    expected = 180 - np.degrees(-3.141592741 + (3.141496897 + 3.141592741) * turn)
+    # The 16 bit of the file are worth 0.0055 degrees of aspect.
+    assert np.nanmax(np.abs(slope - np.degrees(np.arcsin(sine)))) < 0.002
+    assert np.nanmax(turned(aspect, expected)) < 0.01

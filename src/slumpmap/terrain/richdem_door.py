@@ -4,8 +4,10 @@ Written for richdem 0.3.4, the last release (2018). The module deals with what t
 
 - its import needs `pkg_resources`, which newer setuptools no longer have, and every call asks it for the version;
 - without a geotransform the cell size silently becomes 1;
+- flow from cells at the edge is not passed on;
 - slopes at the edge and beside nodata are wrong by degrees;
 - its own D8 takes the lowest neighbour, not the steepest, so that catchments are summed from our directions;
+- voids within the raster are filled as pits, where those at the edge are outlets;
 - progress bars fill the standard error stream, from C++.
 """
 
@@ -23,7 +25,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from slumpmap.errors import InputError
 from slumpmap.terrain.drainage import NODATA, OUTLET
 
 Floats = NDArray[np.float64]
@@ -72,13 +76,17 @@ def slope_aspect(elevation: NDArray[np.floating], resolution: float) -> tuple[Fl
 
 
 def fill(elevation: NDArray[np.floating]) -> NDArray[Any]:
-    """Fills depressions by richdem (Zhou et al. 2016); as `slumpmap.terrain.drainage.fill`, which gives the same.
+    """Fills depressions by richdem; as `slumpmap.terrain.drainage.fill`, which gives the same.
 
     Raises:
+        InputError: there are voids that do not touch the edge: richdem would fill them, with the ground around.
         ModuleNotFoundError: richdem is not installed; ask `available` before.
     """
     richdem = _needed()
     nodata = np.isnan(elevation)
+    if not np.array_equal(nodata & ~ndimage.binary_fill_holes(~nodata, np.ones((3, 3))), nodata):
+        fault = "richdem takes voids within the DEM for pits, where water should leave"
+        raise InputError("engine", fault, "fill the voids, or choose numba")
     dem = richdem.rdarray(np.where(nodata, elevation.dtype.type(_NODATA), elevation), no_data=_NODATA)
     dem.geotransform = _UNIT_CELLS
     with _silent_stderr():
@@ -96,17 +104,18 @@ def accumulate(direction: NDArray[np.int8], weight: Floats) -> Floats:
         ModuleNotFoundError: richdem is not installed; ask `available` before.
     """
     richdem = _needed()
-    nodata = direction == NODATA
-    shares = np.zeros((*direction.shape, 9), np.float32)
-    shares[..., 0] = np.where(nodata, _NO_DATA_GEN, np.where(direction == OUTLET, _NO_FLOW_GEN, 0))
+    # Flow from cells at the edge is left out, hence a ring of nodata around.
+    ringed = np.pad(direction, 1, constant_values=NODATA)
+    shares = np.zeros((*ringed.shape, 9), np.float32)
+    shares[..., 0] = np.where(ringed == NODATA, _NO_DATA_GEN, np.where(ringed == OUTLET, _NO_FLOW_GEN, 0))
     for code, neighbour in enumerate(_NEIGHBOURS):
-        shares[..., neighbour] = direction == code
+        shares[..., neighbour] = ringed == code
     flow = richdem.rd3array(shares, no_data=_NO_DATA_GEN)
-    weights = richdem.rdarray(np.repeat(weight[:, None], direction.shape[1], axis=1), no_data=-1)
+    weights = richdem.rdarray(np.repeat(np.pad(weight, 1)[:, None], ringed.shape[1], axis=1), no_data=-1)
     flow.geotransform = weights.geotransform = _UNIT_CELLS
     with _silent_stderr():
-        total = np.array(richdem.FlowAccumFromProps(flow, weights=weights), dtype=np.float64)
-    total[nodata] = np.nan
+        total = np.array(richdem.FlowAccumFromProps(flow, weights=weights), dtype=np.float64)[1:-1, 1:-1]
+    total[direction == NODATA] = np.nan
     return total
 
 

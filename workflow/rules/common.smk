@@ -5,7 +5,17 @@ import shlex
 import sys
 from pathlib import Path
 
-from slumpmap.config import CompositeSettings, ScalingSettings, TrainingSettings, check_config, grid_of
+from slumpmap.config import (
+    CompositeSettings,
+    PositionSettings,
+    RadiationSettings,
+    ScalingSettings,
+    SlopeSettings,
+    StreamSettings,
+    TrainingSettings,
+    check_config,
+    grid_of,
+)
 from slumpmap.errors import InputError
 from slumpmap.options import as_options
 from slumpmap.runlock import claim
@@ -151,6 +161,7 @@ def products(wildcards=None):
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         rules.reliability_figure.output.png,
+        *TERRAIN_PRODUCTS,
         rules.inventory.output.csv,
         rules.table2.output.csv,
         rules.map.output.png,

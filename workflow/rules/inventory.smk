@@ -1,31 +1,6 @@
 # All slumps of the campaign with their attributes.
 INVENTORY = f"{RESULTS}/inventory/inventory.gpkg"
 SLUMPS = f"{RESULTS}/inventory/slumps.gpkg"
-SLOPE = f"{RESULTS}/terrain/slope.tif"
-ASPECT = f"{RESULTS}/terrain/aspect.tif"
-HAS_DEM = INPUTS.dem is not None
-
-
-if HAS_DEM:
-
-    rule slope:
-        input:
-            dem=INPUTS.dem,
-            checked=rules.intake.output.positives,
-        output:
-            slope=SLOPE,
-            aspect=ASPECT,
-        log:
-            f"{LOGS}/slope.log",
-        benchmark:
-            f"{COSTS}/slope.tsv"
-        conda:
-            "../../envs/geo.yaml"
-        message:
-            "Slope and aspect of the DEM"
-        shell:
-            "python -m slumpmap terrain slope --dem {input.dem:q} --out {output.slope:q}"
-            " --out-aspect {output.aspect:q} 2> {log:q}"
 
 
 rule slumps:

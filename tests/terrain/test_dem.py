@@ -85,7 +85,7 @@ def test_missing_and_damaged_files(tmp_path):
         opened(tmp_path / "none.tif")
     path = write(tmp_path / "dem.tif", np.random.default_rng(1).normal(4800, 9, (600, 600)))
     path.write_bytes(path.read_bytes()[:-200_000])
-    with pytest.raises(InputError, match="DEM is damaged|cannot be read"):
+    with pytest.raises(InputError, match=r"DEM is damaged|cannot be read"):
         opened(path)
 
 

@@ -175,7 +175,7 @@ def fill_voids(elevation: NDArray[np.float32], reach: int) -> tuple[NDArray[np.f
     """Fills small voids by a membrane: every filled cell is the mean of its four neighbours (Laplace's equation).
 
     A plane is restored, and nothing rises above or sinks below the ground around. (GDAL's FillNodata misses a plane
-    by a third of its rise over a cell, even in a void of one cell.) A void is filled if every cell of it lies within
+    by a quarter of its rise over a cell, even in a void of one cell.) A void is filled if every cell of it lies within
     `reach` cells of an elevation and it does not touch the raster's edge, where it would be extrapolated; any other
     void stays whole.
 

@@ -245,6 +245,16 @@ def test_convergence_makes_no_seam(tmp_path, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
+def test_true_north_off_the_globe_is_refused(tmp_path, capsys):
+    """Cells beyond the limb of an orthographic projection lie nowhere."""
+    path = tmp_path / "dem.tif"
+    write_raster(path, plane(5, 90), from_origin(7e6, 0, CELL, CELL), "+proj=ortho +lat_0=34 +lon_0=93 +datum=WGS84")
+    with pytest.raises(InputError, match="no convergence somewhere"):
+        made(tmp_path, path, north="true")
+    made(tmp_path, path)
+    assert "unknown convergence" in capsys.readouterr().out
+
+
 @needs_shared
 @needs_gdaldem
 @pytest.mark.parametrize("dem", [TUJUNGA, TUOLUMNE], ids=lambda path: path.stem)

@@ -3,10 +3,9 @@
 Arrays in, arrays out. Drainage is global - a cell's catchment may reach across any tile - so the functions take
 whole rasters, and the results cannot depend on tiling. All are O(n), filling O(n log n).
 
-Memory of `drain`, the peak of the chain, is 18 B per cell beside the elevations that are handed in (4 B): filled
-elevations 4, directions 1, and either the flood's heap (at worst 12, in practice its front only) with 1 of marks,
-or flats 4 + 8 where there are flats, or catchments 8 + 1. 60 million cells take 1.1 GB, 200 million 4 GB; beyond
-2^31 cells indices would overflow and it refuses.
+Memory per cell, float32: `fill` 9 B (elevations, filled elevations, marks) and its heap, at worst 12, in practice the
+front of the flood only; `directions` 9 B and 8 where there are flats; `accumulate` 10 B; `distance_to` 9 B. Beyond 2^31
+cells indices would overflow.
 """
 
 from __future__ import annotations
@@ -140,7 +139,10 @@ def fill(elevation: NDArray[np.floating]) -> NDArray[Any]:
 def _descend(z: NDArray[Any], dx: Floats, dy: Floats, direction: NDArray[np.int8]) -> None:
     """Steepest descents; outlets where a rim cell has none, `_FLAT` where an inner cell has none."""
     rows, columns = z.shape
+    run = np.empty(8)
     for row in range(rows):
+        for k in range(8):
+            run[k] = np.hypot(dx[row] * COLUMNS[k], dy[row] * ROWS[k])
         for column in range(columns):
             level = z[row, column]
             if np.isnan(level):
@@ -155,9 +157,8 @@ def _descend(z: NDArray[Any], dx: Floats, dy: Floats, direction: NDArray[np.int8
                 drop = np.float64(level) - np.float64(z[i, j])
                 if drop <= 0.0:
                     continue
-                run = np.hypot(dx[row] * COLUMNS[k], dy[row] * ROWS[k])
-                if drop / run > best:
-                    best, code = drop / run, k
+                if drop / run[k] > best:
+                    best, code = drop / run[k], k
             direction[row, column] = OUTLET if code == _FLAT and rim else code
 
 

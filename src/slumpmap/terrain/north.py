@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pyproj import CRS, Proj, Transformer
 from rasterio.windows import Window
 
-from slumpmap.errors import InputError
 from slumpmap.terrain.dem import Dem
 
 Floats = NDArray[np.float64]
@@ -25,10 +24,20 @@ class Convergence:
 
     Args:
         nodes: degrees at the corners of every 64th cell, (rows, columns); positive where grid north lies clockwise
-            (east) of true north, as PROJ has it.
+            (east) of true north, as PROJ has it; not finite where the projection is not defined.
     """
 
     nodes: Floats
+
+    def __str__(self) -> str:
+        if not self.known:
+            return "an unknown convergence"
+        return f"the convergence of {self.nodes.min():.2f} to {self.nodes.max():.2f} degrees"
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known everywhere."""
+        return bool(np.isfinite(self.nodes).all())
 
     def of(self, window: Window) -> Floats:
         """Convergence at the cells' centres of a window, degrees, (height, width)."""
@@ -42,11 +51,7 @@ class Convergence:
 
 
 def convergence_of(dem: Dem) -> Convergence:
-    """Grid convergence of a DEM's projection, by PROJ's `proj_factors`; 0 in a geographic CRS.
-
-    Raises:
-        InputError: the projection is not defined everywhere on the DEM.
-    """
+    """Grid convergence of a DEM's projection, by PROJ's `proj_factors`; 0 in a geographic CRS."""
     height, width = dem.dataset.shape
     rows = np.arange(-(-height // _LATTICE_PX) + 1) * _LATTICE_PX
     columns = np.arange(-(-width // _LATTICE_PX) + 1) * _LATTICE_PX
@@ -57,8 +62,4 @@ def convergence_of(dem: Dem) -> Convergence:
     crs = CRS.from_user_input(dem.dataset.crs)
     flat = crs.sub_crs_list[0] if crs.is_compound else crs
     longitude, latitude = Transformer.from_crs(flat, flat.geodetic_crs, always_xy=True).transform(x, y)
-    angles = np.asarray(Proj(flat).get_factors(longitude, latitude).meridian_convergence)
-    if not np.isfinite(angles).all():
-        fault = "DEM's projection has no convergence somewhere on it"
-        raise InputError(dem.path, fault, "project it to a CRS that is made for the place, or choose grid north")
-    return Convergence(angles)
+    return Convergence(np.asarray(Proj(flat).get_factors(longitude, latitude).meridian_convergence))

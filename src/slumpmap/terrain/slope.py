@@ -58,14 +58,17 @@ def slope_aspect(
         any_elevation: accepts elevations that are implausible on Earth's land.
 
     Raises:
-        InputError: the DEM is refused by `open_dem`; or richdem is asked for and is not installed or does not serve.
+        InputError: the DEM is refused by `open_dem`; richdem is asked for and is not installed or does not serve; or
+            true north is asked for where the projection is not defined.
     """
     with open_dem(dem, any_elevation) as source:
         compute, name = _engine(engine, method, source)
         convergence = convergence_of(source)
-        low, high = float(convergence.nodes.min()), float(convergence.nodes.max())
+        if north == "true" and not convergence.known:
+            fault = "DEM's projection has no convergence somewhere on it"
+            raise InputError(dem, fault, "project it to a CRS that is made for the place, or choose grid north")
         turn = "turned by" if north == "true" else "not turned by"
-        where = f"aspect from {north} north, {turn} the convergence of {low:.2f} to {high:.2f} degrees"
+        where = f"aspect from {north} north, {turn} {convergence}"
         print(f"slope and aspect: {name} ({_NAMES[method]}), {where}", flush=True)
 
         def of_block(elevation: Floats, window: Window) -> list[Floats]:

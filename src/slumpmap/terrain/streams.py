@@ -77,7 +77,7 @@ def streams(
     which begin outside the DEM come out too small.
 
     Drainage is global: the DEM is read whole, hence results do not depend on tiles (give a mosaic as a VRT). Memory
-    is some 25 B per cell: 1.5 GB for 60 million cells, 4 GB for 160 million.
+    was measured as 0.35 GB and 24 B per cell: 1.8 GB for 60 million cells, 4 GB for 150 million.
 
     The lines' columns are `reach` (1 to n), `downstream` (the next reach; 0 at an outlet), `strahler` (its order),
     `length_m` and `catchment_km2` (at its lower end, above the confluence).

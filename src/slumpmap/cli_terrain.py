@@ -77,7 +77,7 @@ def hillshade(dem: Path, azimuth: float, altitude: float, settings: DemSettings,
 @with_settings(DemSettings)
 @out_option
 def fill_voids(dem: Path, reach: int, settings: DemSettings, out: Path) -> None:
-    """The elevation model with its small voids filled by inverse distance; larger ones stay nodata."""
+    """The elevation model with its small voids filled by a membrane; larger ones stay nodata."""
     from slumpmap.terrain.dem import fill_dem
 
     fill_dem(dem, out, reach, settings.any_elevation)

@@ -78,7 +78,7 @@ if HAS_DEM:
             " --out-unreliable {output.unreliable:q} --out {output.radiation:q} 2> {log:q}"
 
     rule streams:
-        # The DEM as a whole, since drainage is global: 25 bytes a cell.
+        # The DEM as a whole, since drainage is global: 24 bytes a cell.
         input:
             dem=INPUTS.dem,
             checked=rules.intake.output.positives,

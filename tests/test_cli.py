@@ -3,9 +3,12 @@
 import subprocess
 import sys
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from slumpmap.cli import app
+from slumpmap.cli_terrain import terrain
 
 
 def slumpmap(*arguments):
@@ -33,7 +36,17 @@ def test_grid_is_written(tmp_path):
     assert '"x002_y002"' in out.read_text()
 
 
-@pytest.mark.parametrize("name", sorted(app.commands))
+COMMANDS = app.commands | {f"terrain {name}": command for name, command in terrain.commands.items()}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_says_what_it_does(name):
-    assert app.commands[name].help
-    assert all(parameter.help for parameter in app.commands[name].params if hasattr(parameter, "help"))
+    assert COMMANDS[name].help
+    assert all(parameter.help for parameter in COMMANDS[name].params if isinstance(parameter, click.Option))
+
+
+def test_help_names_the_values_that_a_setting_takes() -> None:
+    shown = CliRunner().invoke(app, ["train", "--help"]).output
+    assert "--optimizer sgd|adamw" in shown
+    assert "--calibrate true|false" in shown
+    assert "--batch INTEGER" in shown

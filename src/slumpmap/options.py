@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, get_args, get_origin
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 from pydantic import ValidationError
@@ -29,6 +30,15 @@ def _is_list(annotation: Any) -> bool:
 def _is_plain_list(annotation: Any) -> bool:
     """Whether the setting is a list that cannot be null."""
     return get_origin(annotation) is tuple
+
+
+def _kind(annotation: Any) -> str:
+    """What a value looks like, for `--help`."""
+    if get_origin(annotation) is Literal:
+        return "|".join(map(str, get_args(annotation)))
+    names = {bool: "true|false", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    return names.get(annotation) or (_kind(parts[0]) if len(parts) == 1 else "TEXT")
 
 
 def _flag(name: str) -> str:
@@ -53,7 +63,12 @@ def with_settings(model: type[Model]) -> Callable[[Command], Command]:
             default = None if info.is_required() else info.get_default(call_default_factory=True)
             shown = "" if info.is_required() else f" [default: {_text(default) or 'none'}]"
             option = click.option(
-                _flag(name), name, default=None, required=info.is_required(), help=f"{info.description}{shown}"
+                _flag(name),
+                name,
+                default=None,
+                required=info.is_required(),
+                metavar=_kind(info.annotation),
+                help=f"{info.description}{shown}",
             )
             wrapper = option(wrapper)
         return wrapper  # type: ignore[return-value]

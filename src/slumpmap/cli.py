@@ -531,22 +531,24 @@ def iterations_figure(outcome: tuple[Path, ...], evaluation: Path | None, note: 
 
 @app.command("training-figure")
 @path_option("history", "training_log.csv of a model bundle")
+@note_option
 @out_option
-def training_figure(history: Path, out: Path) -> None:
+def training_figure(history: Path, note: str, out: Path) -> None:
     """Draw loss, learning rate and evaluations of a training."""
     from slumpmap.figures.curves import training_curves
 
-    training_curves(history, out)
+    training_curves(history, out, note)
 
 
 @app.command("reliability-figure")
 @path_option("table", "reliability.csv of each iteration, in order", multiple=True)
+@note_option
 @out_option
-def reliability_figure(table: tuple[Path, ...], out: Path) -> None:
+def reliability_figure(table: tuple[Path, ...], note: str, out: Path) -> None:
     """Draw how far the probabilities can be believed."""
     from slumpmap.figures.curves import reliability_plot
 
-    reliability_plot({f"iteration {number}": path for number, path in enumerate(table, 1)}, out)
+    reliability_plot({f"iteration {number}": path for number, path in enumerate(table, 1)}, out, note)
 
 
 @app.command("map")

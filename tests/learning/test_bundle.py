@@ -192,3 +192,7 @@ def test_statistics_of_pretrained_encoders(small: TrainingSettings) -> None:
     assert mean == std == [127.5, 127.5, 127.5]
     mean, _ = pretrained_statistics(small.model_copy(update={"encoder": "tu-resnet18"}))
     assert mean == pytest.approx([123.675, 116.28, 103.53])
+
+
+def test_weights_may_be_read_by_whom_the_umask_lets(trained: Path) -> None:
+    assert (trained / "weights.safetensors").stat().st_mode == (trained / "model.json").stat().st_mode

@@ -95,10 +95,12 @@ rule training_figure:
         f"{COSTS}/{{n}}/training_figure_{{bundle}}.tsv"
     conda:
         "../../envs/geo.yaml"
+    params:
+        note=SYNTHETIC,
     message:
         "Iteration {wildcards.n}: how {wildcards.bundle} was trained"
     shell:
-        "python -m slumpmap training-figure --history {input.history:q} --out {output.png:q} 2> {log:q}"
+        "python -m slumpmap training-figure --history {input.history:q} {params.note} --out {output.png:q} 2> {log:q}"
 
 
 rule reliability_figure:
@@ -115,10 +117,11 @@ rule reliability_figure:
         "../../envs/geo.yaml"
     params:
         tables=lambda wildcards, input: repeated("table", input.tables),
+        note=SYNTHETIC,
     message:
         "How reliable the probabilities are"
     shell:
-        "python -m slumpmap reliability-figure {params.tables} --out {output.png:q} 2> {log:q}"
+        "python -m slumpmap reliability-figure {params.tables} {params.note} --out {output.png:q} 2> {log:q}"
 
 
 rule map:

@@ -79,7 +79,7 @@ def _draw_loss(axes: Axes, log: pd.DataFrame) -> None:
         axes.plot(held["step"], held["validation_loss"], **_points(VERMILION), label="validation")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("Loss")
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower left")
 
 
 def _draw_validation_ap(axes: Axes, judged: pd.DataFrame) -> None:
@@ -114,7 +114,7 @@ def reliability_plot(tables: Mapping[str, Path], out: Path, note: str = "") -> N
             _draw_reliability(upper, lower, label, table, colour, marker)
         upper.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", ylabel="Observed share of slump")
         upper.set_title(titled("Reliability", note), loc="left")
-        upper.legend(loc="upper left")
+        upper.legend(loc="lower right")
         lower.set(yscale="log", xlabel="Predicted probability", ylabel="Pixels")
         figure.align_ylabels()
         save(figure, out, out.with_suffix(".pdf"))

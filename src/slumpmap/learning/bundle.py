@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from slumpmap.config import Settings, TrainingSettings
 from slumpmap.errors import InputError
@@ -86,7 +86,8 @@ def save_bundle(folder: Path, network: torch.nn.Module, meta: ModelCard) -> None
     """Writes a bundle, weights first: a model.json that exists vouches for the weights beside it."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
     with atomic(folder / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
+        # Not `save_file`, whose files only their owner may read.
+        temporary.write_bytes(save(tensors))
     card = meta.model_copy(update={"weights": _sha256(folder / WEIGHTS)})
     write_json(folder / CARD, json.loads(card.model_dump_json()))
 

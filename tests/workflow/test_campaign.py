@@ -71,7 +71,7 @@ def test_killed_run_resumes_to_the_same_inventory(unbroken, workflow, tiny_corri
     workflow.bring(tiny_corridor)
     workflow.configure()
     process = workflow.start()
-    log = workflow.folder / "results" / "tiny" / "logs" / "02" / "train.log"
+    log = workflow.folder / "results" / "tiny" / "logs" / "02" / "train_model.log"
     deadline = time.monotonic() + 900
     while not log.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.5)

@@ -36,7 +36,7 @@ def test_run_waits_for_people_and_goes_on(workflow, tiny_corridor):
     decide(workflow, "review/to_inspect.gpkg", "ben", lambda layer: layer.index <= 1)
     status, output = workflow.run()
     assert status == 0, output
-    assert "training" not in output
+    assert "training model for" not in output
     assert outcome(workflow)["waiting_for"] == {"chen": 1}
 
     before = (workflow.folder / "decisions/01/anna.gpkg").read_bytes()

@@ -1,7 +1,7 @@
 """Two opinions to one verdict, by a stated rule.
 
-- A candidate is decided when every reviewer has decided it and they agree, or when they disagree and the
-  adjudicator has decided it; the adjudicator's word is final.
+- A candidate is decided when every reviewer has decided it and they agree, or when they disagree, or one of them is
+  unsure, and the adjudicator has decided it; the adjudicator's word is final.
 - Where reviewers agree on a slump, the first-named reviewer's boundary and initiation group are taken (another
   reviewer's group where the first gave none) and the lowest of their probabilities.
 - A rejected candidate may serve as a negative if all who rejected it said so.
@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from slumpmap.review.decisions import PROBABILITIES
 
 
 def disputed(opinions: Sequence[gpd.GeoDataFrame]) -> list[str]:
-    """Ids of the candidates that all reviewers decided, but not alike, sorted."""
+    """Ids of the candidates on which all reviewers have an opinion, but not one verdict, sorted."""
     verdicts = _verdict_table(opinions).dropna()
-    return sorted(verdicts.index[verdicts.nunique(axis=1) > 1])
+    return sorted(verdicts.index[_differ(verdicts)])
 
 
 def undecided_by(opinion: gpd.GeoDataFrame | None, candidates: gpd.GeoDataFrame) -> int:
@@ -39,20 +40,31 @@ def adjudicate(opinions: Sequence[gpd.GeoDataFrame], final: gpd.GeoDataFrame | N
         Rows indexed by candidate id, sorted, columns as in a decision file, `is_slump` boolean.
     """
     table = _verdict_table(opinions).dropna()
-    agreed = table.index[table.nunique(axis=1) == 1]
+    agreed = table.index[~_differ(table)]
     merged = _merge_agreed([opinion.loc[agreed] for opinion in opinions])
     if final is not None:
-        merged = pd.concat([merged, final[final.index.isin(disputed(opinions))]])
+        merged = pd.concat([merged, final[final.index.isin(disputed(opinions)) & final["is_slump"].notna()]])
     merged["is_slump"] = merged["is_slump"].astype(bool)
     merged["use_as_negative"] = merged["use_as_negative"].astype(bool) & ~merged["is_slump"]
     return merged.sort_index()
 
 
 def _verdict_table(opinions: Sequence[gpd.GeoDataFrame]) -> pd.DataFrame:
-    """One row a candidate, one column a reviewer, boolean or missing."""
-    columns = [opinion["is_slump"].rename(str(place)) for place, opinion in enumerate(opinions)]
+    """One row a candidate, one column a reviewer: `slump`, `reject`, `unsure`, or missing."""
+    columns = [verdicts_of(opinion).rename(str(place)) for place, opinion in enumerate(opinions)]
     table: pd.DataFrame = pd.concat(columns, axis=1)
     return table
+
+
+def verdicts_of(opinion: gpd.GeoDataFrame) -> pd.Series:
+    """A reviewer's verdicts in words, `slump`, `reject` or `unsure`, indexed as the decisions are."""
+    words = np.where(opinion["unsure"], "unsure", np.where(opinion["is_slump"].fillna(False), "slump", "reject"))
+    return pd.Series(words, index=opinion.index, dtype=object)
+
+
+def _differ(table: pd.DataFrame) -> pd.Series:
+    """Which rows of a table of verdicts are not unanimous, or unsure."""
+    return (table.nunique(axis=1) > 1) | (table == "unsure").any(axis=1)
 
 
 def _merge_agreed(opinions: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:

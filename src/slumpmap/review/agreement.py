@@ -137,9 +137,8 @@ def read_opinion(path: Path, to_inspect: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     times = pd.to_numeric(layer["seconds"], errors="coerce")
     wrong = (times.isna() & layer["seconds"].notna()) | (times < 0)
     if wrong.any():
-        raise InputError(
-            path, f"seconds holds {layer.loc[wrong, 'seconds'].iloc[0]!r}", "give seconds, or leave it empty"
-        )
+        value = layer.loc[wrong, "seconds"].iloc[0]
+        raise InputError(path, f"seconds holds {value}", "give seconds, or leave it empty")
     return opinion.assign(seconds=times.set_axis(layer["candidate_id"]).reindex(opinion.index))
 
 

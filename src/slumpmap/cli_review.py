@@ -1,0 +1,110 @@
+"""Commands round the review of candidates, beside those that the workflow's rules call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from slumpmap.errors import InputError
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--candidates", type=FILE, help="candidates of the iteration")
+@click.option(
+    "--reviewer", "reviewers", multiple=True, help="NAME=FILE: a reviewer and the decision file; twice or more"
+)
+@click.option("--campaign", type=FILE, help="campaign configuration, instead of candidates and reviewers")
+@click.option("--iteration", type=click.IntRange(1), help="iteration of the campaign")
+@click.option("--outlines", is_flag=True, help="FILES are outlines of the same ground by several people")
+@click.option("--area", "crs", help="CRS in which outlines are compared, in metres; default: that of the first file")
+@click.option("--at-least", type=int, help="people who make a majority; default: half of them")
+@click.option("--mmu-ha", type=float, default=0.05, show_default=True, help="smallest polygon of a majority, ha")
+@click.option("--resolution", type=float, help="side of the pixels for kappa and alpha of outlines, metres")
+@click.option("--within", type=FILE, help="ground that all looked at, for the pixels; default: box round all outlines")
+@click.option("--out", type=FILE, help="folder for agreement.json and agreement.csv")
+@click.argument("files", nargs=-1, type=FILE)
+def agreement(
+    candidates: Path | None,
+    reviewers: tuple[str, ...],
+    campaign: Path | None,
+    iteration: int | None,
+    outlines: bool,
+    crs: str | None,
+    at_least: int | None,
+    mmu_ha: float,
+    resolution: float | None,
+    within: Path | None,
+    out: Path | None,
+    files: tuple[Path, ...],
+) -> None:
+    """Say how far people agree: on candidates, in a campaign, or (--outlines FILES) who outlined the same ground."""
+    ways = [bool(candidates or reviewers), bool(campaign or iteration), outlines]
+    if sum(ways) != 1 or (files and not outlines):
+        raise click.UsageError(
+            "Give --candidates with --reviewer NAME=FILE, or --campaign with --iteration, or --outlines with FILES."
+        )
+    if outlines:
+        _outline_agreement(files, crs, at_least, mmu_ha, resolution, within, out)
+        return
+    from slumpmap.review.agreement import agreement_of_files, agreement_text, write_agreement
+
+    if campaign or iteration:
+        candidates, decisions = _campaign_files(campaign, iteration)
+    else:
+        decisions = dict(_named_file(text) for text in reviewers)
+    if candidates is None:
+        raise click.UsageError("--candidates is missing.")
+    found = agreement_of_files(candidates, decisions)
+    click.echo(agreement_text(found))
+    if out is not None:
+        write_agreement(found, out)
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    """A reviewer's name and file from NAME=FILE."""
+    name, _, file = text.partition("=")
+    if not name or not file:
+        raise InputError("--reviewer", f"{text!r} is no NAME=FILE", "write it as anna=decisions/01/anna.gpkg")
+    return name, Path(file)
+
+
+def _campaign_files(config: Path | None, iteration: int | None) -> tuple[Path, dict[str, Path]]:
+    """Candidates and decision files of an iteration of a campaign; reviewers without a file are left out, aloud."""
+    from slumpmap.config import read_config
+
+    if config is None or iteration is None:
+        raise click.UsageError("--campaign and --iteration go together.")
+    campaign = read_config(config)
+    folder = campaign.folder / "iterations" / f"{iteration:02d}"
+    simulated = campaign.review.mode == "simulated"
+    place = folder / "simulated_decisions" if simulated else campaign.review.decisions / f"{iteration:02d}"
+    files = {name: place / f"{name}.gpkg" for name in campaign.review.reviewers}
+    for name, file in files.items():
+        if not file.exists():
+            click.echo(f"{name} has no decision file yet ({file})", err=True)
+    return folder / "candidates" / "candidates.gpkg", {name: file for name, file in files.items() if file.exists()}
+
+
+def _outline_agreement(
+    files: tuple[Path, ...],
+    crs: str | None,
+    at_least: int | None,
+    mmu_ha: float,
+    resolution: float | None,
+    within: Path | None,
+    out: Path | None,
+) -> None:
+    from slumpmap.review.outlines import markdown, outline_agreement, read_outlines, write_outline_agreement
+    from slumpmap.vector import read_layer
+
+    layers = read_outlines(files, crs)
+    ground = None
+    if within is not None:
+        ground = read_layer(within, "ground", str(next(iter(layers.values())).crs)).union_all()
+    found = outline_agreement(layers, at_least, mmu_ha, resolution, ground)
+    click.echo(markdown(found), nl=False)
+    if out is not None:
+        write_outline_agreement(found, out)

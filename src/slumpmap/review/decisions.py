@@ -125,7 +125,9 @@ def _check_headwalls(decided: gpd.GeoDataFrame, path: Path) -> None:
     wrong = decided["headwall"].notna().to_numpy() & (shapely.get_type_id(lines) != _LINE)
     if wrong.any():
         name = decided["candidate_id"].iloc[int(wrong.argmax())]
-        raise InputError(path, f"the headwall of candidate {name!r} is no line", "write it as LINESTRING (x y, x y, ...)")
+        raise InputError(
+            path, f"the headwall of candidate {name!r} is no line", "write it as LINESTRING (x y, x y, ...)"
+        )
 
 
 def _as_boolean(values: pd.Series, path: Path, column: str) -> pd.Series:

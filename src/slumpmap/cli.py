@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
-from slumpmap.cli_review import agreement
+from slumpmap.cli_review import agreement, missing, recapture
 from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
     CandidateSettings,
@@ -695,8 +695,8 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-app.add_command(terrain)
-app.add_command(agreement)
+for command in (terrain, agreement, missing, recapture):
+    app.add_command(command)
 
 
 def main() -> None:

@@ -439,6 +439,7 @@ def test_outlines_of_three_people(three):
 
 def test_pixel_coefficients_are_those_of_the_lists_of_pixels(three):
     grounds = [one.union_all() for one in three.values()]
+    grounds[2] = grounds[2].union(shapely.box(300, 0, 460, 140))
     inside = pixel_agreement(grounds, 20.0, shapely.box(-100, -60, 500, 160))
     x, y = np.meshgrid(np.arange(-90, 500, 20), np.arange(-50, 160, 20))
     pixels = np.array([shapely.contains_xy(one, x.ravel(), y.ravel()) for one in grounds])

@@ -28,6 +28,9 @@ from slumpmap.figures.style import (
 from slumpmap.files import read_json, write_json, write_text
 from slumpmap.review.missing import Missing, Recapture, Unseen, estimate_missing
 
+# Below the axes no curve runs through the legend.
+_BELOW: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.2), "borderaxespad": 0.0}
+
 
 def write_missing(
     outcomes: Sequence[Path], unseen: Unseen | None, evaluation: Path | None, out: Path, note: str = ""
@@ -49,7 +52,7 @@ def write_missing(
     write_json(out.with_suffix(".json"), _figures(missing))
     write_text(out.with_suffix(".md"), _words(missing))
     with journal_style():
-        figure = Figure(figsize=(TWO_COLUMNS, 66 * MM), layout="constrained")
+        figure = Figure(figsize=(TWO_COLUMNS, 84 * MM), layout="constrained")
         left, right = figure.subplots(1, 2)
         left.set_title(titled("Yield of the iterations", note), loc="left")
         right.set_title("Slumps known, and estimates of all", loc="left")
@@ -87,10 +90,10 @@ def _draw_yield(axes: Axes, missing: Missing) -> None:
         numbers = [*numbers, numbers[-1] + 1]
     axes.set_xticks(numbers)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.margins(y=0.3)
+    axes.margins(y=0.12)
     axes.set_xlabel("Iteration")
     axes.set_ylabel("Slumps")
-    axes.legend(loc="upper right")
+    axes.legend(**_BELOW)
 
 
 def _draw_totals(axes: Axes, missing: Missing, truth: int | None) -> None:
@@ -111,7 +114,7 @@ def _draw_totals(axes: Axes, missing: Missing, truth: int | None) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("Candidates inspected")
     axes.set_ylabel("Slumps")
-    axes.legend(loc="lower right")
+    axes.legend(**_BELOW)
 
 
 def _estimates(missing: Missing) -> list[tuple[str, Recapture, int, str, str]]:

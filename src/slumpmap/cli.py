@@ -13,9 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap import __version__
-from slumpmap.cli_review import agreement, chips, review, timelapse
-from slumpmap.cli_terrain import terrain
+from slumpmap import __version__, cli_review, cli_terrain
 from slumpmap.config import (
     CandidateSettings,
     CompositeSettings,
@@ -705,8 +703,9 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-for command in (terrain, agreement, chips, review, timelapse):
-    app.add_command(command)
+for room in (cli_review, cli_terrain):
+    for command in room.COMMANDS:
+        app.add_command(command)
 
 
 def main() -> None:

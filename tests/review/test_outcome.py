@@ -136,3 +136,27 @@ def test_nothing_to_inspect_is_decided_with_nothing_new(iteration):
     assert (row["state"], row["inspected"], row["new"]) == ("decided", 0, 0)
     row = run(iteration, None, None)
     assert row["state"] == "decided"
+
+
+def test_who_accepted_what_is_counted(iteration):
+    """Both accept a; the first alone b, which the adjudicator confirms; the second alone c, which they reject."""
+    first, second = opinion([True, True, False, False]), opinion([True, False, True, False])
+    row = run(iteration, first, second, opinion([None, True, False, None]))
+    assert row["reviews"] == {name: {"accepted": 2, "rejected": 2, "unsure": 0} for name in ("first", "second")}
+    assert row["captures"] == [{"by": ["first"], "count": 1}, {"by": ["first", "second"], "count": 1}]
+    assert row["known_found_again"] == 0
+
+
+def test_while_a_reviewer_is_missing_nobody_caught_anything(iteration):
+    row = run(iteration, opinion([True, True, False, None]))
+    assert row["reviews"] == {"first": {"accepted": 2, "rejected": 1, "unsure": 0}} and row["captures"] == []
+
+
+def test_a_known_slump_is_found_again_once_however_many_candidates_show_it(iteration):
+    ledger = read_layer(iteration / "candidates.gpkg", "candidates")
+    ledger.geometry = [shapely.box(900, 0, 930, 60), shapely.box(935, 0, 960, 60), *ledger.geometry[2:]]
+    write_layer(ledger.assign(status="known"), iteration / "candidates.gpkg")
+    assert run(iteration, None, None)["known_found_again"] == 1
+    # A third of the candidate and of the slump is not the same slump.
+    write_layer(ledger.assign(geometry=shapely.box(940, 0, 1000, 60)).iloc[:1], iteration / "candidates.gpkg")
+    assert run(iteration, None, None)["known_found_again"] == 0

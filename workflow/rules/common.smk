@@ -18,6 +18,7 @@ from slumpmap.config import (
 )
 from slumpmap.errors import InputError
 from slumpmap.options import as_options
+from slumpmap.review.missing import unseen_recall
 from slumpmap.runlock import claim
 from slumpmap.status import campaign_status
 
@@ -156,6 +157,12 @@ def named_decisions(wildcards, input):
     return " ".join([*reviewers, option("adjudicator", named(REVIEW.adjudicator))])
 
 
+def crossval_recall(_):
+    """Params function: what a finished cross-validation found of the slumps kept for testing, as an option."""
+    unseen = unseen_recall(campaign.folder / "crossval", campaign.crossval)
+    return f"--unseen {unseen.found} {unseen.of} {unseen.iteration}" if unseen else ""
+
+
 def products(wildcards=None):
     """What a run makes in the end."""
     return [
@@ -167,6 +174,7 @@ def products(wildcards=None):
         rules.map.output.png,
         rules.area_histogram.output.png,
         rules.iterations_figure.output.png,
+        rules.missing.output.png,
         rules.contact_sheet.output.png,
         rules.summary.output.summary,
     ]

@@ -114,6 +114,7 @@ def read_decisions(path: Path, candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame
         name = decided.loc[wrong, "candidate_id"].iloc[0]
         raise InputError(path, f"slump {name!r} has no probability", f"give {', '.join(PROBABILITIES)}")
     _check_headwalls(decided, path)
+    _check_seconds(decided, path)
     return decided.set_index("candidate_id")
 
 
@@ -128,6 +129,16 @@ def _check_headwalls(decided: gpd.GeoDataFrame, path: Path) -> None:
         raise InputError(
             path, f"the headwall of candidate {name!r} is no line", "write it as LINESTRING (x y, x y, ...)"
         )
+
+
+def _check_seconds(decided: gpd.GeoDataFrame, path: Path) -> None:
+    """Refuses a time that is negative or no number."""
+    times = pd.to_numeric(decided["seconds"], errors="coerce")
+    wrong = (times.isna() & decided["seconds"].notna()) | (times < 0)
+    if wrong.any():
+        value = decided.loc[wrong, "seconds"].iloc[0]
+        raise InputError(path, f"seconds holds {value}", "give seconds, or leave it empty")
+    decided["seconds"] = times.astype(float)
 
 
 def _as_boolean(values: pd.Series, path: Path, column: str) -> pd.Series:

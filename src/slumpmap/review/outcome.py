@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -40,7 +42,9 @@ def make_outcome(
       accepted candidates are among them (`is_slump`): what of their ground was left out of the slump's boundary
       was seen and not taken, so it need not be shown again.
     - `disputed.gpkg`: a decision file for the adjudicator, undecided.
-    - `outcome.json`: the row of Table 2, and `state`: `decided` when every new candidate is, else `waiting`.
+    - `outcome.json`: the row of Table 2; `state`: `decided` when every new candidate is, else `waiting`; and what
+      `slumpmap.review.missing` needs: `known_found_again` (slumps known before that a candidate shows), `reviews`
+      (what each reviewer accepted, rejected, was unsure of), `captures` (who accepted the confirmed candidates).
 
     While people are still deciding the slumps accepted so far are written all the same.
 
@@ -87,13 +91,44 @@ def make_outcome(
             "negatives": len(read_layer(negatives, "negatives")),
             "inferred": len(ledger),
             "known": int(counts.get("known", 0)),
+            "known_found_again": len(np.unique(_same(known.geometry.to_numpy(), ledger.geometry.to_numpy())[0])),
             "rejected_before": int(counts.get("rejected", 0)),
             "inspected": len(to_inspect),
             "disputed": len(dispute),
             "new": new,
             "total": len(known) + new,
+            "reviews": {name: _review(opinion) for name, opinion in opinions.items() if opinion is not None},
+            "captures": _captures(verdicts, opinions) if complete else [],
         },
     )
+
+
+def _review(opinion: gpd.GeoDataFrame) -> dict[str, int]:
+    """How many candidates a reviewer accepted, rejected, or was unsure of."""
+    return {
+        "accepted": int(opinion["is_slump"].eq(True).sum()),
+        "rejected": int(opinion["is_slump"].eq(False).sum()),
+        "unsure": int(opinion["is_slump"].isna().sum()),
+    }
+
+
+def _captures(verdicts: gpd.GeoDataFrame, opinions: Mapping[str, gpd.GeoDataFrame | None]) -> list[dict[str, Any]]:
+    """How many of the confirmed candidates were accepted by which reviewers, the most frequent case first.
+
+    A candidate that the adjudicator alone accepted has nobody. What the adjudicator rejected is no slump, whoever
+    accepted it.
+    """
+    confirmed = verdicts.index[verdicts["is_slump"]]
+    accepted = {
+        name: opinion["is_slump"].reindex(confirmed).eq(True).fillna(False)
+        for name, opinion in opinions.items()
+        if opinion is not None
+    }
+    who = Counter(zip(*(flags.tolist() for flags in accepted.values()), strict=True))
+    return [
+        {"by": [name for name, flag in zip(accepted, flags, strict=True) if flag], "count": count}
+        for flags, count in sorted(who.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 def _no_verdicts(candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

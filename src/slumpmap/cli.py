@@ -15,6 +15,7 @@ import click
 
 from slumpmap import __version__, cli_review, cli_terrain
 from slumpmap.config import (
+    BoundarySettings,
     CandidateSettings,
     CompositeSettings,
     ExpertSettings,
@@ -434,6 +435,7 @@ def simulate_review(
 @click.option("--reviewer", "reviewers", multiple=True, required=True, help="name of a reviewer, or NAME=FILE")
 @click.option("--adjudicator", required=True, help="name of the adjudicator, or NAME=FILE")
 @click.option("--iteration", type=int, required=True, help="number of the iteration")
+@with_settings(BoundarySettings)
 @out_option
 def outcome(
     candidates: Path,
@@ -443,6 +445,7 @@ def outcome(
     reviewers: tuple[str, ...],
     adjudicator: str,
     iteration: int,
+    settings: BoundarySettings,
     out: Path,
 ) -> None:
     """Count the decisions of an iteration and write what follows from them."""
@@ -453,7 +456,9 @@ def outcome(
         return name, Path(file) if file else None
 
     opinions = dict(named_file(text) for text in reviewers)
-    make_outcome(candidates, positives, negatives, rejected, opinions, named_file(adjudicator), iteration, out)
+    make_outcome(
+        candidates, positives, negatives, rejected, opinions, named_file(adjudicator), iteration, settings.boundary, out
+    )
 
 
 @app.command("slumps")

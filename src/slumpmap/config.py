@@ -321,7 +321,17 @@ class LedgerSettings(Settings):
     growth: float = Field(2.0, ge=1, description="... and it is not this many times as large as what was rejected")
 
 
-class ReviewSettings(Settings):
+class BoundarySettings(Settings):
+    """How several reviewers' boundaries of a slump become one."""
+
+    boundary: Literal["first", "majority"] = Field(
+        "first",
+        description="boundary of a slump that all reviewers accepted: the first-named reviewer's, or the ground that "
+        "more than half of them drew",
+    )
+
+
+class ReviewSettings(BoundarySettings):
     """Who decides, and where the decision files are."""
 
     mode: Literal["people", "simulated"] = Field("people", description="people write the decisions, or two programs")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from slumpmap.config import (
+    BoundarySettings,
     CompositeSettings,
     PositionSettings,
     RadiationSettings,

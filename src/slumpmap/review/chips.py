@@ -232,7 +232,8 @@ class _Maker:
             "elevation_m": None,
         }
         if relief is not None:
-            picture, step = relief.picture(bounds, size)
+            # Elevations are coarser than images, but lines are not.
+            picture, step = relief.picture(bounds, self.settings.max_px)
             pictures[RELIEF] = _encoded(picture, self.settings.quality)
             meta["relief"] = {"file": RELIEF, "contour_m": step}
             ground = relief.ground(box)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
+from slumpmap.cli_growth import yearly
 from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
     CandidateSettings,
@@ -695,6 +696,7 @@ def status(config: Path) -> None:
 
 
 app.add_command(terrain)
+app.add_command(yearly)
 
 
 def main() -> None:

@@ -331,6 +331,12 @@ class ReviewSettings(Settings):
     )
 
 
+class GrowthSettings(Settings):
+    """What is measured of a slump in the images of all years."""
+
+    margin_m: Metres = Field(60.0, description="ground round a candidate's box that is looked at in each year, metres")
+
+
 class ExpertSettings(Settings):
     """Errors of the simulated experts; the adjudicator makes half as many."""
 
@@ -479,6 +485,7 @@ class Config(Settings):
     candidates: CandidateSettings = Field(CandidateSettings(), description="probabilities to polygons")
     ledger: LedgerSettings = Field(LedgerSettings(), description="known, rejected, new")
     review: ReviewSettings = Field(ReviewSettings(), description="who decides")
+    growth: GrowthSettings = Field(GrowthSettings(), description="initiation year and growth")
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")

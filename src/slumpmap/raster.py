@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -116,6 +116,28 @@ def _write_gtiff(
         **(profile | options),
     ) as target:
         target.write(bands)
+
+
+def encode_raster(
+    values: NDArray[Any], transform: Affine, crs: str | CRS, nodata: float | None, names: Sequence[str], **tags: str
+) -> bytes:
+    """A compressed GeoTIFF in memory, for a place inside another file.
+
+    Args:
+        values: (bands, rows, columns).
+        transform: affine of the upper left pixel corner.
+        crs: coordinate reference system.
+        nodata: nodata value, if any.
+        names: of the bands.
+        tags: metadata items of the file.
+    """
+    with MemoryFile() as memory:
+        # Left to itself, GDAL takes three bands for red, green and blue, and a fourth for transparency.
+        _write_gtiff(memory.name, values, transform, crs, nodata, photometric="MINISBLACK", alpha="NO")
+        with rasterio.open(memory.name, "r+") as target:
+            target.descriptions = tuple(names)
+            target.update_tags(**tags)
+        return bytes(memory.read())
 
 
 def write_cog(

@@ -403,17 +403,22 @@ def lattice(first: int, length: int, settings: InferenceSettings) -> range:
 
 
 def fusion_weights(settings: InferenceSettings) -> NDArray[np.float32]:
-    """(window_px,) weights along one axis, scaled so that the lattice's windows add up to 1 anywhere.
+    """(window_px,) weights along one axis, scaled so that the lattice's windows add up to 1 anywhere."""
+    size, stride = settings.window_px, settings.stride_px
+    shape = window_ramp(settings)
+    sums = np.bincount(np.arange(size) % stride, weights=shape, minlength=stride)
+    weights: NDArray[np.float32] = (shape / sums[np.arange(size) % stride]).astype(np.float32)
+    return weights
+
+
+def window_ramp(settings: InferenceSettings) -> NDArray[np.float64]:
+    """(window_px,) weights of one window along one axis, before they are scaled to add up with its neighbours'.
 
     For the fusion `mean` they are equal. Otherwise they are a triangle, which nearly vanishes at the window's
     edges, so that no window begins or ends with a step.
     """
-    size, stride = settings.window_px, settings.stride_px
-    steps = np.arange(size) + 0.5
-    shape = np.ones(size) if settings.fusion == "mean" else np.minimum(steps, size - steps)
-    sums = np.bincount(np.arange(size) % stride, weights=shape, minlength=stride)
-    weights: NDArray[np.float32] = (shape / sums[np.arange(size) % stride]).astype(np.float32)
-    return weights
+    steps = np.arange(settings.window_px) + 0.5
+    return np.ones(len(steps)) if settings.fusion == "mean" else np.minimum(steps, len(steps) - steps)
 
 
 def _laid(ground: Window, axes: tuple[Axis, Axis], valid: NDArray[np.bool_], size: int) -> list[Laid]:
@@ -423,8 +428,7 @@ def _laid(ground: Window, axes: tuple[Axis, Axis], valid: NDArray[np.bool_], siz
     for row, down_weights in zip(down.starts, down.weights, strict=True):
         for column, across_weights in zip(across.starts, across.weights, strict=True):
             top, left = row - ground.row, column - ground.column
-            # A negative stop would count from the far end.
-            if valid[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)].any():
+            if valid[max(top, 0) : top + size, max(left, 0) : left + size].any():
                 found.append(Laid((row, column), down_weights, across_weights))
     return found
 

@@ -335,6 +335,13 @@ class GrowthSettings(Settings):
     """What is measured of a slump in the images of all years."""
 
     margin_m: Metres = Field(60.0, description="ground round a candidate's box that is looked at in each year, metres")
+    rim_m: Metres = Field(15.0, description="how far outside the reviewed boundary a slump may be found, metres")
+    advance_m: Metres = Field(15.0, description="how much farther for each year after the mapping year, metres")
+    min_valid: float = Field(0.6, gt=0, le=1, description="share of its ground that a year must show to be measured")
+
+    def reach_m(self, years: int) -> float:
+        """How far outside its boundary a slump may be found, so many years after it was drawn, metres."""
+        return self.rim_m + self.advance_m * max(years, 0)
 
 
 class ExpertSettings(Settings):

@@ -1,9 +1,9 @@
 """Compares what slumpmap measures of initiation and growth with the truth of a synthetic corridor.
 
-    python benchmarks/growth.py --campaign CONFIG [--yearly FOLDER] [--json FILE]
+    python benchmarks/growth.py --campaign CONFIG [--hasty] [--json FILE]
 
-The campaign must be finished, yearly probabilities included (`slumpmap yearly`; --yearly names a folder of `NN/`
-where they lie elsewhere). All slumps that it confirmed are measured inside the outlines that its simulated experts
+The campaign must be finished. With --hasty, the ground round the candidates is measured, as the review page does while
+people decide (for which `iterations/NN/review/yearly/<tile>.zip` must be asked of snakemake). All slumps that it confirmed are measured inside the outlines that its simulated experts
 drew, uphill as the elevation model has it; the truth gives the real group, areas and outlines of each year. Printed
 are how often the suggested initiation group is right, by confidence; the error of the areas, beside that of taking
 the drawn area for all years; and the error of the retreat.
@@ -63,11 +63,11 @@ class Case:
     seconds: float
 
 
-def confirmed(config: Config, yearly: Path | None) -> Iterator[tuple[Yearly, shapely.Geometry]]:
+def confirmed(config: Config, hasty: bool) -> Iterator[tuple[Yearly, shapely.Geometry]]:
     """Yearly probabilities and drawn outline of all slumps of a campaign that have them."""
     for number in range(1, config.iterations.maximum + 1):
         folder = config.folder / "iterations" / f"{number:02d}"
-        files = sorted((folder / "review" / "yearly" if yearly is None else yearly / f"{number:02d}").rglob("*.zip"))
+        files = sorted((folder / "review").glob("yearly/*.zip" if hasty else "yearly_slumps.zip"))
         places = {name: place for file in files for name, place in read_all_yearly(file)}
         layers = ["outcome/accepted.gpkg", *(["labels/positives.gpkg"] if number == 1 else [])]
         for layer in [folder / name for name in layers if (folder / name).exists()]:
@@ -107,13 +107,13 @@ def _lines(places: NDArray[np.float64], y: float) -> list[shapely.LineString]:
     return [shapely.LineString([(x, y - 5000), (x, y + 5000)]) for x in places]
 
 
-def cases(config: Config, yearly: Path | None) -> list[Case]:
+def cases(config: Config, hasty: bool) -> list[Case]:
     """All confirmed slumps that truly are slumps."""
     files = config.input_files()
     assert files.truth is not None
     truth = read_layer(files.truth, "truth", config.grid.crs)
     by_year = read_layer(files.truth.with_name("truth_years.gpkg"), "truth by year", config.grid.crs)
-    slumps = list(confirmed(config, yearly))
+    slumps = list(confirmed(config, hasty))
     layer = gpd.GeoDataFrame(geometry=[outline for _, outline in slumps], crs=config.grid.crs)
     uphill = (zonal_direction(config.folder / "terrain" / "aspect.tif", layer)["mean"] + 180.0) % 360.0
     years, year = sorted(config.imagery.years), config.imagery.mapping_year
@@ -238,10 +238,10 @@ def plain(value: Any) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--campaign", type=Path, required=True, help="configuration of a synthetic campaign")
-    parser.add_argument("--yearly", type=Path, help="folder of the iterations' yearly probabilities")
+    parser.add_argument("--hasty", action="store_true", help="measure as the review page does, round candidates")
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()
-    found = cases(read_config(options.campaign), options.yearly)
+    found = cases(read_config(options.campaign), options.hasty)
     times = np.array([case.seconds for case in found])
     figures = plain(
         {

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
-from slumpmap.cli_growth import yearly
+from slumpmap.cli_growth import growth, yearly, yearly_slumps
 from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
     CandidateSettings,
@@ -466,6 +466,7 @@ def slumps(positives: Path, accepted: Path, out: Path) -> None:
 @path_option("slope", "slope, degrees", required=False)
 @path_option("aspect", "aspect, degrees", required=False)
 @path_option("roads", "roads and railways", required=False)
+@path_option("growth", "what was measured of the slumps of an iteration", required=False, multiple=True)
 @with_settings(InventorySettings)
 @out_option
 def inventory(
@@ -475,14 +476,15 @@ def inventory(
     slope: Path | None,
     aspect: Path | None,
     roads: Path | None,
+    growth: tuple[Path, ...],
     settings: InventorySettings,
     out: Path,
 ) -> None:
     """Write the inventory with its attributes as GeoPackage, GeoParquet and CSV."""
     from slumpmap.inventory.build import build_inventory
 
-    paths = [out.with_suffix(suffix) for suffix in (".gpkg", ".parquet", ".csv")]
-    build_inventory(slumps, Grid.read(grid_file), dem, slope, aspect, roads, settings, *paths)
+    gpkg, parquet, csv = (out.with_suffix(suffix) for suffix in (".gpkg", ".parquet", ".csv"))
+    build_inventory(slumps, Grid.read(grid_file), dem, slope, aspect, roads, settings, gpkg, parquet, csv, growth)
 
 
 @app.command("evaluate")
@@ -696,7 +698,8 @@ def status(config: Path) -> None:
 
 
 app.add_command(terrain)
-app.add_command(yearly)
+for command in (yearly, yearly_slumps, growth):
+    app.add_command(command)
 
 
 def main() -> None:

@@ -2,72 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from slumpmap.config import InferenceSettings
+from slumpmap.config import GrowthSettings, InferenceSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.options import with_settings
 
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+    from pandas import Series
+
+    from slumpmap.learning.yearly import Campaign
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 FILE = click.Path(path_type=Path)
-grid_option = click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
+out_option = click.option("--out", type=FILE, required=True, help="file or folder to make")
 
 
-@click.command()
-@grid_option
-@click.option("--candidates", type=FILE, required=True, help="candidates of the iteration; the new ones are done")
-@click.option("--known", type=FILE, help="slumps known before the first iteration, which are done too")
-@click.option("--model", type=FILE, required=True, multiple=True, help="model bundle; several make an ensemble")
-@click.option("--imagery", required=True, multiple=True, help="YEAR=FOLDER of a year's tiles, once for each year")
-@click.option("--mapping-year", type=int, required=True, help="year in which the candidates were mapped")
-@click.option("--bands", default="red,green,blue", show_default=True, help="what the tiles' bands are")
-@click.option("--scaling", type=FILE, required=True, help="scaling.json of the campaign")
-@click.option("--tiles", "tile_ids", required=True, help="tile ids, comma separated")
-@click.option("--margin-m", type=float, default=60.0, show_default=True, help="ground round a candidate's box, metres")
-@click.option("--threads", type=int, default=2, show_default=True, help="CPU threads of torch")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where torch runs"
-)
-@with_settings(InferenceSettings)
-@click.option("--out", type=FILE, required=True, help="folder to make")
-def yearly(
+def campaign_options(function: Command) -> Command:
+    """Decorates a command with the options that both kinds of yearly probabilities take."""
+    options = [
+        click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign"),
+        click.option("--model", type=FILE, required=True, multiple=True, help="model bundle; several make an ensemble"),
+        click.option("--imagery", required=True, multiple=True, help="YEAR=FOLDER of a year's tiles, for each year"),
+        click.option("--mapping-year", type=int, required=True, help="year in which slumps are outlined"),
+        click.option("--bands", default="red,green,blue", show_default=True, help="what the tiles' bands are"),
+        click.option("--scaling", type=FILE, required=True, help="scaling.json of the campaign"),
+        click.option("--margin-m", type=float, default=60.0, show_default=True, help="ground round a box, metres"),
+        click.option("--threads", type=int, default=2, show_default=True, help="CPU threads of torch"),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="where torch runs"),
+        with_settings(InferenceSettings),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _campaign(
     grid_file: Path,
-    candidates: Path,
-    known: Path | None,
     model: tuple[Path, ...],
     imagery: tuple[str, ...],
     mapping_year: int,
     bands: str,
     scaling: Path,
-    tile_ids: str,
     margin_m: float,
     threads: int,
     device: str,
     settings: InferenceSettings,
-    out: Path,
-) -> None:
-    """Write the probabilities of each new candidate in the images of all years."""
-    from slumpmap.learning.yearly import write_yearly_tiles
+) -> Campaign:
+    """What the options of `campaign_options` say."""
+    from slumpmap.learning.yearly import Campaign
 
-    write_yearly_tiles(
-        model,
-        _folders(imagery),
-        mapping_year,
-        candidates,
-        known,
-        Grid.read(grid_file),
-        out,
-        tile_ids.split(","),
-        settings,
-        margin_m,
-        scaling,
-        threads,
-        device,
-        bands.split(","),
-    )
+    grid, folders, names = Grid.read(grid_file), _folders(imagery), bands.split(",")
+    return Campaign(grid, folders, mapping_year, model, scaling, settings, margin_m, names, threads, device)
+
+
+@click.command()
+@click.option("--candidates", type=FILE, required=True, help="candidates of the iteration; the new ones are done")
+@click.option("--tiles", "tile_ids", required=True, help="tile ids, comma separated")
+@campaign_options
+@out_option
+def yearly(candidates: Path, tile_ids: str, out: Path, **options: Any) -> None:
+    """Write the probabilities of new candidates in the images of all years, one file a tile."""
+    from slumpmap.learning.yearly import write_candidates
+
+    write_candidates(_campaign(**options), candidates, tile_ids.split(","), out)
+
+
+@click.command("yearly-slumps")
+@click.option("--slumps", type=FILE, required=True, multiple=True, help="outlines of slumps")
+@campaign_options
+@out_option
+def yearly_slumps(slumps: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Write the probabilities of slumps in the images of all years, as one file."""
+    from slumpmap.learning.yearly import write_slumps
+
+    write_slumps(_campaign(**options), slumps, out)
 
 
 def _folders(texts: Sequence[str]) -> dict[int, Path]:
@@ -79,3 +96,26 @@ def _folders(texts: Sequence[str]) -> dict[int, Path]:
             raise InputError("--imagery", f"{text!r} is no YEAR=FOLDER of another year", "see --help")
         found[int(year)] = Path(folder)
     return found
+
+
+@click.command()
+@click.option("--slumps", type=FILE, required=True, multiple=True, help="outlines of slumps that people confirmed")
+@click.option("--yearly", "yearly_file", type=FILE, required=True, help="result of `slumpmap yearly-slumps`")
+@click.option("--aspect", type=FILE, help="aspect of the DEM, degrees; without it only drawn headwalls give a retreat")
+@with_settings(GrowthSettings)
+@out_option
+def growth(
+    slumps: tuple[Path, ...], yearly_file: Path, aspect: Path | None, settings: GrowthSettings, out: Path
+) -> None:
+    """Measure when confirmed slumps began and how they grow, as GeoPackage and CSV."""
+    from slumpmap.review.growth_table import write_growth
+
+    write_growth(slumps, yearly_file, settings, out, None if aspect is None else partial(_uphill, aspect))
+
+
+def _uphill(aspect: Path, layer: GeoDataFrame) -> Series:
+    """Directions in which the ground under outlines rises, degrees clockwise from north."""
+    from slumpmap.inventory.zonal import zonal_direction
+
+    # Aspect looks down the slope.
+    return (zonal_direction(aspect, layer)["mean"] + 180.0) % 360.0

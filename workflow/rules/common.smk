@@ -162,6 +162,7 @@ def products(wildcards=None):
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         rules.reliability_figure.output.png,
         *TERRAIN_PRODUCTS,
+        *yearly_to_review(wildcards),
         rules.inventory.output.csv,
         rules.table2.output.csv,
         rules.map.output.png,

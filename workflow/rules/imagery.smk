@@ -72,14 +72,14 @@ if LAYERS:
                 grid=GRID,
                 catalogue=CATALOGUE,
                 scaling=SCALING,
-                tiles=[f"{IMAGERY}/{tile}.tif" for tile in batch],
+                tiles=[f"{RESULTS}/imagery/{{year}}/{tile}.tif" for tile in batch],
                 terrain=TERRAIN,
             output:
-                [f"{LEARNING_IMAGERY}/{tile}.tif" for tile in batch],
+                [f"{RESULTS}/imagery/{{year}}_layers/{tile}.tif" for tile in batch],
             log:
-                f"{LOGS}/layers_{number:03d}.log",
+                f"{LOGS}/layers_{number:03d}_{{year}}.log",
             benchmark:
-                f"{COSTS}/layers_{number:03d}.tsv"
+                f"{COSTS}/layers_{number:03d}_{{year}}.tsv"
             conda:
                 "../../envs/geo.yaml"
             resources:
@@ -89,11 +89,10 @@ if LAYERS:
                 folder=output_folder,
                 tiles=",".join(batch),
                 terrain=" ".join(option(Path(file).stem, file) for file in TERRAIN),
-                year=campaign.imagery.mapping_year,
                 options=as_options(campaign.imagery, LayerSettings.model_fields),
             message:
-                f"Adding {', '.join(LAYERS)} to {len(batch)} tiles, batch {number + 1} of {len(BATCHES)}"
+                f"Adding {', '.join(LAYERS)} to {len(batch)} tiles of {{wildcards.year}}, batch {number + 1} of {len(BATCHES)}"
             shell:
                 "python -m slumpmap layers --grid {input.grid:q} --catalogue {input.catalogue:q} --scaling {input.scaling:q}"
-                " --imagery {params.imagery:q} {params.terrain} --year {params.year} --tiles {params.tiles} {params.options}"
+                " --imagery {params.imagery:q} {params.terrain} --year {wildcards.year} --tiles {params.tiles} {params.options}"
                 " --out {params.folder:q} 2> {log:q}"

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 
 from slumpmap.config import InferenceSettings
 from slumpmap.errors import InputError
@@ -44,98 +43,114 @@ class View:
     window: Window
 
 
-def write_yearly_tiles(
-    models: Sequence[Path],
-    imagery: Mapping[int, Path],
-    mapping_year: int,
-    candidates: Path,
-    known: Path | None,
-    grid: Grid,
-    out: Path,
-    tile_ids: Sequence[str],
-    settings: InferenceSettings,
-    margin_m: float,
-    scaling: Path,
-    threads: int = 2,
-    device: str = "auto",
-    bands: Sequence[str] = BANDS,
-) -> None:
+@dataclass(frozen=True)
+class Campaign:
+    """What all places of an iteration have in common.
+
+    Attributes:
+        grid: the campaign's grid.
+        imagery: year -> folder of its uint8 tiles, years rising.
+        mapping_year: the year in which slumps are outlined, one of them.
+        models: folders of model bundles; the mean of their probabilities counts.
+        scaling: the campaign's scaling.json, which must be the one that the models were trained with.
+        bands: names of the tiles' bands, which must be those that the models were trained with.
+        settings: window, batch, fusion, turned copies, back end, as in inference.
+        margin_m: ground round an outline's box that gets probabilities too, metres.
+        threads: CPU threads.
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    grid: Grid
+    imagery: Mapping[int, Path]
+    mapping_year: int
+    models: Sequence[Path]
+    scaling: Path
+    settings: InferenceSettings
+    margin_m: float
+    bands: Sequence[str] = BANDS
+    threads: int = 2
+    device: str = "auto"
+
+
+def write_candidates(campaign: Campaign, candidates: Path, tile_ids: Sequence[str], out: Path) -> None:
     """Writes the yearly probabilities of the new candidates of some tiles, `out/<tile>.zip` (`slumpmap.yearly`).
 
     A candidate belongs to the tile that holds the centre of its box.
 
     Args:
-        models: folders of model bundles; the mean of their probabilities is written.
-        imagery: year -> folder of its uint8 tiles; all tiles round the candidates are read, however large they are.
-        mapping_year: the year in which candidates were mapped, one of them.
+        campaign: images and networks.
         candidates: the iteration's candidates, columns `id` and `status`; those of status `new` are done.
-        known: slumps known before the first iteration, column `id`, which are done too; None: none are.
-        grid: the campaign's grid.
-        out: folder to write to.
         tile_ids: the tiles to do; one without candidates gets a file without places.
-        settings: window, stride, batch, fusion, turned copies, back end, as in inference.
-        margin_m: ground round a candidate's box that gets probabilities too, metres.
-        scaling: the campaign's scaling.json, which must be the one that the models were trained with.
-        threads: CPU threads.
-        device: `auto`, `cpu` or `cuda`.
-        bands: names of the tiles' bands, which must be those that the models were trained with.
+        out: folder to write to.
 
     Raises:
         InputError: an unsuitable bundle, an unreadable tile or layer, ids that repeat, no such tile or device.
         OSError: `out` cannot be written to.
     """
-    if mapping_year not in imagery:
-        raise InputError("--mapping-year", f"no images of {mapping_year} are given", "give those of all years")
-    windows = _windows(_places(candidates, known, grid), grid, tile_ids, margin_m)
-    members = [load_mapper(model, grid, settings, scaling, bands) for model in models]
+    layer = read_layer(candidates, "candidates", campaign.grid.crs, columns=("id", "status"), unique="id")
+    layer = layer[layer["status"] == "new"].sort_values("id")
+    boxes = layer.bounds.to_numpy().reshape(-1, 4)
+    owners = campaign.grid.tiles_at((boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
+    tiles = {campaign.grid.tile(tile_id).id: layer[owners == tile_id] for tile_id in tile_ids}
+    windows = {tile_id: _windows(part, campaign) for tile_id, part in tiles.items()}
+    every = {name: window for part in windows.values() for name, window in part.items()}
+    with closing(_predicted(campaign, every)) as places:
+        for tile_id, part in windows.items():
+            write_yearly(out / f"{tile_id}.zip", islice(places, len(part)))
+
+
+def write_slumps(campaign: Campaign, slumps: Sequence[Path], out: Path) -> None:
+    """Writes the yearly probabilities of all slumps of some layers into one file (`slumpmap.yearly`).
+
+    Args:
+        campaign: images and networks.
+        slumps: layers of outlines, column `id`.
+        out: file to write.
+
+    Raises:
+        InputError: an unsuitable bundle, an unreadable tile or layer, ids that repeat, no such device.
+        OSError: `out` cannot be written to.
+    """
+    windows: dict[str, Window] = {}
+    for path in slumps:
+        layer = read_layer(path, "slumps", campaign.grid.crs, columns=("id",), unique="id")
+        found = _windows(layer.sort_values("id"), campaign)
+        twice = windows.keys() & found.keys()
+        if twice:
+            raise InputError(path, f"slump {min(twice)!r} is in another layer too", "give each slump its own id")
+        windows |= found
+    with closing(_predicted(campaign, windows)) as places:
+        write_yearly(out, places)
+
+
+def _windows(layer: gpd.GeoDataFrame, campaign: Campaign) -> dict[str, Window]:
+    """Id -> box and margin in grid pixels."""
+    boxes = layer.bounds.to_numpy().reshape(-1, 4) + campaign.margin_m * np.array([-1, -1, 1, 1])
+    return {str(name): campaign.grid.window_of(tuple(box)) for name, box in zip(layer["id"], boxes, strict=True)}
+
+
+def _predicted(campaign: Campaign, windows: Mapping[str, Window]) -> Generator[tuple[str, Yearly], None, None]:
+    """Ids and yearly probabilities of places, in their order; no network is loaded where there is none."""
+    if campaign.mapping_year not in campaign.imagery:
+        fault = f"no images of {campaign.mapping_year} are given"
+        raise InputError("--mapping-year", fault, "give the images of all years")
+    if not windows:
+        return
+    settings, bands = campaign.settings, campaign.bands
+    members = [load_mapper(model, campaign.grid, settings, campaign.scaling, bands) for model in campaign.models]
     with ExitStack() as stack:
-        stack.enter_context(repeatable(0, threads))
+        stack.enter_context(repeatable(0, campaign.threads))
         mosaics = {
-            year: stack.enter_context(Mosaic(grid, folder, len(bands), nodata=RGB_NODATA))
-            for year, folder in sorted(imagery.items())
+            year: stack.enter_context(Mosaic(campaign.grid, folder, len(bands), nodata=RGB_NODATA))
+            for year, folder in sorted(campaign.imagery.items())
         }
-        predict = make_predictor(members, settings, choose_device(device), threads, len(bands))
-        every = {name: window for tile in windows.values() for name, window in tile.items()}
-        done = stack.enter_context(closing(predict_yearly(mosaics, mapping_year, every, settings, predict)))
-        progress = Progress("yearly probabilities", len(every), "places")
-        counted = _counted(done, progress)
-        for tile_id in tile_ids:
-            write_yearly(out / f"{tile_id}.zip", (next(counted) for _ in windows[tile_id]))
-
-
-def _counted(places: Iterator[tuple[str, Yearly]], progress: Progress) -> Iterator[tuple[str, Yearly]]:
-    for number, place in enumerate(places, 1):
-        progress.update(number)
-        yield place
-
-
-def _places(candidates: Path, known: Path | None, grid: Grid) -> gpd.GeoDataFrame:
-    """Outlines to look at, ordered by `id`."""
-    layer = read_layer(candidates, "candidates", grid.crs, columns=("id", "status"), unique="id")
-    layer = layer.loc[layer["status"] == "new", ["id", "geometry"]]
-    if known is not None:
-        slumps = read_layer(known, "known slumps", grid.crs, columns=("id",), unique="id")[["id", "geometry"]]
-        both = set(slumps["id"]) & set(layer["id"])
-        if both:
-            raise InputError(known, f"id {min(both)!r} is that of a candidate too", "give the slump another id")
-        # An empty layer must not decide the columns' types.
-        filled = [part for part in (layer, slumps) if not part.empty] or [layer]
-        layer = gpd.GeoDataFrame(pd.concat(filled, ignore_index=True), crs=grid.crs)
-    return layer.assign(id=layer["id"].astype(str)).sort_values("id", ignore_index=True)
-
-
-def _windows(
-    places: gpd.GeoDataFrame, grid: Grid, tile_ids: Sequence[str], margin_m: float
-) -> dict[str, dict[str, Window]]:
-    """Tile -> id -> box and margin in grid pixels, of all places whose box's centre the tile holds."""
-    boxes = places.bounds.to_numpy().reshape(-1, 4)
-    owners = grid.tiles_at((boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
-    found: dict[str, dict[str, Window]] = {grid.tile(tile_id).id: {} for tile_id in tile_ids}
-    wide = boxes + margin_m * np.array([-1, -1, 1, 1])
-    for name, owner, box in zip(places["id"], owners, wide, strict=True):
-        if owner in found:
-            found[owner][name] = grid.window_of(tuple(box))
-    return found
+        device = choose_device(campaign.device)
+        predict = make_predictor(members, settings, device, campaign.threads, len(bands))
+        progress = Progress("yearly probabilities", len(windows), "places")
+        answers = predict_yearly(mosaics, campaign.mapping_year, windows, settings, predict)
+        for number, place in enumerate(stack.enter_context(closing(answers)), 1):
+            yield place
+            progress.update(number)
 
 
 def predict_yearly(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap import __version__, cli_review, cli_terrain
+from slumpmap import __version__, cli_growth, cli_review, cli_terrain
 from slumpmap.config import (
     BoundarySettings,
     CandidateSettings,
@@ -178,11 +178,12 @@ def tiles(
 @app.command("mosaic")
 @grid_option
 @path_option("folder", "folder of the 8-bit tiles of a year")
-def mosaic(grid_file: Path, folder: Path) -> None:
+@bands_option
+def mosaic(grid_file: Path, folder: Path, bands: str) -> None:
     """Write mosaic.vrt, which shows the tiles of a year as one image."""
     from slumpmap.raster import RGB_NODATA, write_mosaic
 
-    write_mosaic(Grid.read(grid_file), folder, bands=3, nodata=RGB_NODATA)
+    write_mosaic(Grid.read(grid_file), folder, len(bands.split(",")), RGB_NODATA)
 
 
 @app.command("layers")
@@ -479,6 +480,7 @@ def slumps(positives: Path, accepted: Path, out: Path) -> None:
 @path_option("slope", "slope, degrees", required=False)
 @path_option("aspect", "aspect, degrees", required=False)
 @path_option("roads", "roads and railways", required=False)
+@path_option("growth", "what was measured of the slumps of an iteration", required=False, multiple=True)
 @with_settings(InventorySettings)
 @out_option
 def inventory(
@@ -488,14 +490,15 @@ def inventory(
     slope: Path | None,
     aspect: Path | None,
     roads: Path | None,
+    growth: tuple[Path, ...],
     settings: InventorySettings,
     out: Path,
 ) -> None:
     """Write the inventory with its attributes as GeoPackage, GeoParquet and CSV."""
     from slumpmap.inventory.build import build_inventory
 
-    paths = [out.with_suffix(suffix) for suffix in (".gpkg", ".parquet", ".csv")]
-    build_inventory(slumps, Grid.read(grid_file), dem, slope, aspect, roads, settings, *paths)
+    gpkg, parquet, csv = (out.with_suffix(suffix) for suffix in (".gpkg", ".parquet", ".csv"))
+    build_inventory(slumps, Grid.read(grid_file), dem, slope, aspect, roads, settings, gpkg, parquet, csv, growth)
 
 
 @app.command("evaluate")
@@ -708,7 +711,7 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-for room in (cli_review, cli_terrain):
+for room in (cli_growth, cli_review, cli_terrain):
     for command in room.COMMANDS:
         app.add_command(command)
 

@@ -371,6 +371,19 @@ class ChipSettings(Settings):
     )
 
 
+class GrowthSettings(Settings):
+    """What is measured of a slump in the images of all years."""
+
+    margin_m: Metres = Field(60.0, description="ground round a candidate's box that is looked at in each year, metres")
+    rim_m: Metres = Field(15.0, description="how far outside the reviewed boundary a slump may be found, metres")
+    advance_m: Metres = Field(15.0, description="how much farther for each year after the mapping year, metres")
+    min_valid: float = Field(0.6, gt=0, le=1, description="share of its ground that a year must show to be measured")
+
+    def reach_m(self, years: int) -> float:
+        """How far outside its boundary a slump may be found, so many years after it was drawn, metres."""
+        return self.rim_m + self.advance_m * max(years, 0)
+
+
 class ExpertSettings(Settings):
     """Errors of the simulated experts; the adjudicator makes half as many."""
 
@@ -521,6 +534,7 @@ class Config(Settings):
     review: ReviewSettings = Field(ReviewSettings(), description="who decides")
     chips: ChipSettings = Field(ChipSettings(), description="pictures of the candidates")
     images: tuple[DatedImage, ...] = Field((), description="further dated images shown to reviewers")
+    growth: GrowthSettings = Field(GrowthSettings(), description="initiation year and growth")
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")

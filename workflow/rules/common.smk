@@ -62,6 +62,7 @@ BATCHES = [TILES[i : i + campaign.run.tiles_per_job] for i in range(0, len(TILES
 wildcard_constraints:
     n=r"\d\d",
     year=r"\d{4}",
+    images=r"\d{4}(_layers)?",
     reviewer=r"[^/]+",
     bundle=r"model(_\d)?",
 
@@ -170,6 +171,7 @@ def products(wildcards=None):
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         rules.reliability_figure.output.png,
         *TERRAIN_PRODUCTS,
+        *yearly_to_review(wildcards),
         rules.inventory.output.csv,
         rules.table2.output.csv,
         rules.map.output.png,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
+from slumpmap.cli_ranking import evidence, rank
 from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
     CandidateSettings,
@@ -695,6 +696,8 @@ def status(config: Path) -> None:
 
 
 app.add_command(terrain)
+app.add_command(evidence)
+app.add_command(rank)
 
 
 def main() -> None:

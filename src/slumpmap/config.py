@@ -331,6 +331,17 @@ class ReviewSettings(Settings):
     )
 
 
+class RankingSettings(Settings):
+    """The order in which candidates are opened."""
+
+    explore_share: Share = Field(
+        0.0,
+        description="share of the places in the queue that go to candidates drawn at random from the rest of it, so "
+        "that a reviewer who stops early learns without bias what the rest hides; 0.05 draws every 20th. Who opens "
+        "all candidates needs none",
+    )
+
+
 class ExpertSettings(Settings):
     """Errors of the simulated experts; the adjudicator makes half as many."""
 
@@ -479,6 +490,7 @@ class Config(Settings):
     candidates: CandidateSettings = Field(CandidateSettings(), description="probabilities to polygons")
     ledger: LedgerSettings = Field(LedgerSettings(), description="known, rejected, new")
     review: ReviewSettings = Field(ReviewSettings(), description="who decides")
+    ranking: RankingSettings = Field(RankingSettings(), description="order of the inspection")
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")

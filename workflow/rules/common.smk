@@ -160,6 +160,7 @@ def products(wildcards=None):
     """What a run makes in the end."""
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
+        *of_all_iterations("review/queue.gpkg")(wildcards),
         rules.reliability_figure.output.png,
         *TERRAIN_PRODUCTS,
         rules.inventory.output.csv,

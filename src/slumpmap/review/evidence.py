@@ -26,7 +26,6 @@ from rasterio.enums import Resampling
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
-from rasterio.windows import Window as RasterWindow
 from scipy.ndimage import distance_transform_edt
 
 from slumpmap.files import atomic
@@ -52,7 +51,7 @@ LEAST_VALID = 0.5
 # Windows have at most this many samples to a side: of a larger candidate every second, third, ... pixel is taken.
 LARGEST = 1024
 # Elevations are read at this cell size at least, metres: slopes are those of hillsides, not of hummocks.
-DEM_CELL_M = 10.0
+DEM_CELL_M = 30.0
 # Candidates count as neighbours within this distance, metres.
 NEIGHBOURS_M = 150.0
 # Slopes below this have no direction, rise over run.
@@ -163,6 +162,11 @@ _LOOKS = (
 )  # fmt: skip
 
 
+# Traits that the ledger and the neighbours give, and those measured in the candidate's window.
+STATED = (
+    "score", "score_max", "size", "solidity", "nodata_share", "covered_by_slumps", "covered_by_rejected",
+    "near_slump", "near_rejected", "neighbours",
+)  # fmt: skip
 MEASURED = ("elongation", "along_slope", "wide_head", "slope_deg", "faces_north", "faces_east", "height_m", *_LOOKS)
 
 
@@ -354,31 +358,34 @@ def _mean(values: Floats) -> float:
 
 
 class Elevations:
-    """The DEM in the campaign's plane, read by windows.
+    """The DEM under a study area, at the scale of hillsides; 4 bytes for each `DEM_CELL_M` squared at most.
 
     Args:
-        dataset: the DEM, warped to a lattice that depends on the study area alone.
-        x0: west edge of the lattice, metres.
-        y0: north edge.
-        cell: cell size, metres.
+        dem: elevations, metres, in any CRS.
+        grid: the campaign's grid.
+
+    Raises:
+        InputError: the DEM is missing, unreadable or without CRS.
     """
 
-    def __init__(self, dataset: WarpedVRT, x0: float, y0: float, cell: float) -> None:
-        self._dataset, self._x0, self._y0, self._cell = dataset, x0, y0, cell
-
-    @classmethod
-    def open(cls, stack: ExitStack, dem: Path, grid: Grid) -> Elevations:
-        """Opens a DEM of any CRS; the stack closes it."""
-        source = stack.enter_context(open_raster(dem, "DEM"))
-        cell = max(grid.resolution, DEM_CELL_M)
+    def __init__(self, dem: Path, grid: Grid) -> None:
         west, south, east, north = grid.area.bounds
-        x0, y0 = west - 2 * RELIEF_M, north + 2 * RELIEF_M
-        width, height = math.ceil((east - x0 + 2 * RELIEF_M) / cell), math.ceil((y0 - south + 2 * RELIEF_M) / cell)
-        transform = Affine(cell, 0.0, x0, 0.0, -cell, y0)
-        warped = WarpedVRT(
-            source, crs=grid.crs, transform=transform, width=width, height=height, resampling=Resampling.bilinear
-        )
-        return cls(stack.enter_context(warped), x0, y0, cell)
+        with open_raster(dem, "DEM") as source:
+            with WarpedVRT(source, crs=grid.crs) as native:
+                own = abs(native.transform.a)
+            self._cell = max(own, DEM_CELL_M)
+            self._west, self._north = west - 2 * RELIEF_M, north + 2 * RELIEF_M
+            width = math.ceil((east + 2 * RELIEF_M - self._west) / self._cell)
+            height = math.ceil((self._north - south + 2 * RELIEF_M) / self._cell)
+            options = {"transform": self._transform(0, 0), "width": width, "height": height, "dtype": "float32"}
+            how = Resampling.bilinear if own >= DEM_CELL_M else Resampling.average
+            with WarpedVRT(source, crs=grid.crs, resampling=how, **options) as warped:
+                self._values = warped.read(1, masked=True).filled(np.nan)
+
+    def _transform(self, row: int, column: int) -> Affine:
+        """Affine of the cells from this one on."""
+        west, north = self._west + column * self._cell, self._north - row * self._cell
+        return Affine(self._cell, 0.0, west, 0.0, -self._cell, north)
 
     def ground(self, outline: shapely.Geometry) -> tuple[tuple[float, float], float]:
         """Rise of the ground in and beside an outline (least squares plane), and its height above the ground around.
@@ -386,26 +393,24 @@ class Elevations:
         Returns:
             (east, north) rise over run, and metres; NaN where the DEM has too few cells.
         """
-        west, south, east, north = outline.buffer(RELIEF_M).bounds
-        left, right = math.floor((west - self._x0) / self._cell), math.ceil((east - self._x0) / self._cell)
-        top, bottom = math.floor((self._y0 - north) / self._cell), math.ceil((self._y0 - south) / self._cell)
+        west, south, east, north = outline.bounds
+        reach = math.ceil(RELIEF_M / self._cell)
+        left, top = int((west - self._west) // self._cell) - reach, int((self._north - north) // self._cell) - reach
+        right, bottom = int((east - self._west) // self._cell) + reach, int((self._north - south) // self._cell) + reach
         left, top = max(left, 0), max(top, 0)
-        right, bottom = min(right, self._dataset.width), min(bottom, self._dataset.height)
-        values = self._dataset.read(1, window=RasterWindow(left, top, right - left, bottom - top), masked=True)
-        elevation = values.astype(np.float64).filled(np.nan)
-        transform = Affine(self._cell, 0.0, self._x0 + left * self._cell, 0.0, -self._cell, self._y0 - top * self._cell)
+        elevation = self._values[top : bottom + 1, left : right + 1].astype(np.float64)
         # Small candidates lie between the centres of cells.
-        own = rasterize([outline], elevation.shape, transform=transform, all_touched=True, dtype="uint8") > 0
+        own = _burn([outline], elevation.shape, self._transform(top, left), all_touched=True)
         away = distance_transform_edt(~own, sampling=self._cell)
         known = np.isfinite(elevation)
-        beside, around = known & (away <= RING_M[1] / 2), known & (away <= RELIEF_M)
-        if beside.sum() < 6:
+        beside, around = known & (away < 2 * self._cell), known & (away <= RELIEF_M)
+        if not own.any() or beside.sum() < 6:
             return (math.nan, math.nan), math.nan
-        rows, columns = np.nonzero(beside)
-        design = np.column_stack([columns * self._cell, -rows * self._cell, np.ones(len(rows))])
-        design[:, :2] -= design[:, :2].mean(axis=0)
-        (rise_east, rise_north, _), *_ = np.linalg.lstsq(design, elevation[beside], rcond=None)
-        return (float(rise_east), float(rise_north)), float(elevation[beside].mean() - elevation[around].mean())
+        row, column = np.nonzero(beside)
+        x, y = column * self._cell, -row * self._cell
+        design = np.column_stack([x - x.mean(), y - y.mean(), np.ones(len(x))])
+        (rise_east, rise_north, mean), *_ = np.linalg.lstsq(design, elevation[beside], rcond=None)
+        return (float(rise_east), float(rise_north)), float(mean - elevation[around].mean())
 
 
 def collect_evidence(
@@ -460,7 +465,8 @@ def _attributes(layer: gpd.GeoDataFrame, slumps: gpd.GeoDataFrame, places: gpd.G
             "near_slump": _nearness(shapes, slumps.geometry.to_numpy()),
             "near_rejected": _nearness(shapes, places.geometry.to_numpy()),
             "neighbours": np.log(np.bincount(others, minlength=len(shapes))),
-        }
+        },
+        columns=STATED,
     )
 
 
@@ -493,7 +499,7 @@ def _measure_all(
             year: stack.enter_context(Mosaic(grid, folder, bands=3, nodata=RGB_NODATA))
             for year, folder in sorted(imagery.items())
         }
-        elevations = Elevations.open(stack, dem, grid) if dem else None
+        elevations = Elevations(dem, grid) if dem else None
         for done, row in enumerate(_by_place(layer, grid), 1):
             near = tree.query(shapes[row], predicate="dwithin", distance=RING_M[1])
             others = taken[near[near != row]]

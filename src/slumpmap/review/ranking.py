@@ -45,7 +45,8 @@ from scipy.stats import nbinom
 from slumpmap.config import RankingSettings
 from slumpmap.errors import InputError
 from slumpmap.learning.calibration import Reliability
-from slumpmap.review.evidence import MEASURED, STATED
+from slumpmap.review.evidence import STATED
+from slumpmap.review.traits import MEASURED
 from slumpmap.vector import read_layer, write_layer
 
 Floats = NDArray[np.float64]

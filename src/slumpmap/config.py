@@ -384,6 +384,17 @@ class GrowthSettings(Settings):
         return self.rim_m + self.advance_m * max(years, 0)
 
 
+class RankingSettings(Settings):
+    """The order in which candidates are opened."""
+
+    explore_share: Share = Field(
+        0.0,
+        description="share of the places in the queue that go to candidates drawn at random from the rest of it, so "
+        "that a reviewer who stops early learns without bias what the rest hides; 0.05 draws every 20th. Who opens "
+        "all candidates needs none",
+    )
+
+
 class ExpertSettings(Settings):
     """Errors of the simulated experts; the adjudicator makes half as many."""
 
@@ -535,6 +546,7 @@ class Config(Settings):
     chips: ChipSettings = Field(ChipSettings(), description="pictures of the candidates")
     images: tuple[DatedImage, ...] = Field((), description="further dated images shown to reviewers")
     growth: GrowthSettings = Field(GrowthSettings(), description="initiation year and growth")
+    ranking: RankingSettings = Field(RankingSettings(), description="order of the inspection")
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")

@@ -169,9 +169,11 @@ def products(wildcards=None):
     """What a run makes in the end."""
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
+        *of_all_iterations("review/queue.gpkg")(wildcards),
         rules.reliability_figure.output.png,
         *TERRAIN_PRODUCTS,
         *yearly_to_review(wildcards),
+        *of_all_iterations("review/timelapse")(wildcards),
         rules.inventory.output.csv,
         rules.table2.output.csv,
         rules.map.output.png,

@@ -184,7 +184,7 @@ def _reading(router: APIRouter, room: Room) -> None:
 
     @router.get("/api/items")
     def items() -> dict[str, Any]:
-        return {"items": room.rows()}
+        return {"items": room.rows(), "left": room.left()}
 
     @router.get("/api/items/{item}")
     def item(item: int) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def _acting(router: APIRouter, room: Room) -> None:
 
 def _told(room: Room, state: State) -> dict[str, Any]:
     row = room.row(state)
-    return {"item": row, "version": state.version, "decision": state.opinion.model_dump()}
+    return {"item": row, "version": state.version, "decision": state.opinion.model_dump(), "left": room.left()}
 
 
 def _state(room: Room, item: int) -> State:

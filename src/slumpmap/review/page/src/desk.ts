@@ -2,7 +2,7 @@
 import { Acts } from "./acts";
 import { api, leave, Refusal } from "./api";
 import { Pictures, type Loaded } from "./pictures";
-import type { Campaign, Decision, Growth, Row, Saved, Verdict } from "./types";
+import type { Campaign, Decision, Growth, Left, Row, Saved, Verdict } from "./types";
 
 export type Filter = "all" | "open" | "slump" | "reject" | "unsure" | "large";
 export type Order = "value" | "place";
@@ -61,7 +61,11 @@ export class Desk {
   private listeners: (() => void)[] = [];
   private shown: ((loaded: Loaded) => void)[] = [];
 
-  constructor(readonly campaign: Campaign, rows: Row[]) {
+  constructor(
+    readonly campaign: Campaign,
+    rows: Row[],
+    public left: Left | null,
+  ) {
     rows.forEach((row) => this.rows.set(row.item, row));
     rows.forEach((row) => this.versions.set(row.item, row.version));
     this.acts = new Acts(this.tab, (item, answer) => this.saved(item, answer), (item, refusal) => this.refused(item, refusal), () => this.tell());
@@ -260,6 +264,7 @@ export class Desk {
 
   private saved(item: number, answer: Saved): void {
     this.versions.set(item, answer.version);
+    this.left = answer.left;
     if ("area_ha" in answer.item) this.rows.set(item, { ...(this.rows.get(item) as Row), ...answer.item });
     if (item === this.item && answer.growth) this.growth = answer.growth;
     this.tell();

@@ -51,7 +51,9 @@ def growing(
     return {year: rectangle(azimuth, length + rate * (year - MAPPED)) if year >= first else None for year in YEARS}
 
 
-def seen(shapes: Shapes, inside: float = 0.8, outside: float = 0.04, margin: float = 60.0) -> Yearly:
+def seen(
+    shapes: Shapes, inside: float = 0.8, outside: float = 0.04, margin: float = 60.0, noise: float = NOISE
+) -> Yearly:
     """What networks would say that see each pixel as far as an outline covers it, a little noise aside."""
     boundary = shapes[MAPPED]
     assert boundary is not None
@@ -64,7 +66,7 @@ def seen(shapes: Shapes, inside: float = 0.8, outside: float = 0.04, margin: flo
         none = np.zeros(shape_px)
         cover = none if shape is None else covered_area(shape, GRID.window_transform(window), shape_px) / 9
         odds = np.log(outside / (1 - outside)) * (1 - cover) + np.log(inside / (1 - inside)) * cover
-        odds = odds + NOISE * rng.normal(size=odds.shape)
+        odds = odds + noise * rng.normal(size=odds.shape)
         layers.append(np.rint(254 / (1 + np.exp(-odds))))
     return Yearly.on(GRID, window, list(shapes), MAPPED, np.stack(layers).astype(np.uint8))
 
@@ -193,6 +195,39 @@ def test_half_hidden_ground_is_scaled_up_and_little_ground_gives_no_area() -> No
     least = measure(clouded(whole, 2017, slice(0, int(rows * 0.6))), drawn(shapes), None, 90.0, SETTINGS)
     assert least.areas[1].share_valid < 0.4
     assert least.areas[1].area_ha is None
+    shapes = growing(90.0, 0.0, first=2018)
+    tied = measure(clouded(seen(shapes), 2017, slice(0, int(rows * 0.6))), drawn(shapes), None, 90.0, SETTINGS)
+    assert tied.confidence == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_cloud_over_the_headwall_moves_nothing() -> None:
+    """The year still has an area, but no edge to see: where profiles are hidden they do not count."""
+    shapes = growing(0.0, 10.0)
+    whole = seen(shapes)
+    y = CENTRE[1]
+    top = round((whole.transform.f - (y + 45)) / 3.0)
+    hidden = clouded(clouded(whole, 2016, slice(0, top)), 2017, slice(0, top))
+    growth = measure(hidden, drawn(shapes), None, 0.0, SETTINGS)
+    assert growth.areas[1].share_valid > 0.6
+    assert growth.areas[1].area_ha is not None
+    assert growth.retreat_m_per_year == pytest.approx(10.0, abs=0.4)
+
+
+def test_noise_before_the_slump_is_no_ground_of_it() -> None:
+    shapes = growing(0.0, 10.0, first=2018)
+    growth = measure(seen(shapes, noise=0.4), drawn(shapes), None, 0.0, SETTINGS)
+    assert growth.initiation == "2017-2018"
+    assert (areas(growth)[2016], areas(growth)[2017]) == (0.0, 0.0)
+    assert growth.retreat_m_per_year == pytest.approx(10.0, abs=2)
+
+
+def test_the_area_of_the_mapping_year_is_the_drawn_one() -> None:
+    """Also where people see more of the slump than the networks do: then the other years are scaled with it."""
+    shapes = growing(0.0, 10.0)
+    wide = drawn(shapes).buffer(12, join_style="mitre")
+    growth = measure(seen(shapes), wide, None, 0.0, SETTINGS)
+    assert areas(growth)[2019] == pytest.approx(wide.area / 1e4, abs=1e-3)
+    assert areas(growth)[2017] == pytest.approx(wide.area / 1e4 * 100 / 120, rel=0.05)
 
 
 def test_a_headwall_gives_the_place_and_the_direction() -> None:

@@ -205,7 +205,7 @@ def test_a_cloud_over_the_headwall_moves_nothing() -> None:
     shapes = growing(0.0, 10.0)
     whole = seen(shapes)
     y = CENTRE[1]
-    top = round((whole.transform.f - (y + 45)) / 3.0)
+    top = round((whole.transform.f - (y + 20)) / 3.0)
     hidden = clouded(clouded(whole, 2016, slice(0, top)), 2017, slice(0, top))
     growth = measure(hidden, drawn(shapes), None, 0.0, SETTINGS)
     assert growth.areas[1].share_valid > 0.6

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
-from slumpmap.cli_review import agreement
+from slumpmap.cli_review import agreement, chips, review, timelapse
 from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
     CandidateSettings,
@@ -174,6 +174,16 @@ def tiles(
     from slumpmap.imagery.composite import make_tiles
 
     make_tiles(catalogue, scaling, Grid.read(grid_file), year, settings, out, tile_ids.split(","))
+
+
+@app.command("mosaic")
+@grid_option
+@path_option("folder", "folder of the 8-bit tiles of a year")
+def mosaic(grid_file: Path, folder: Path) -> None:
+    """Write mosaic.vrt, which shows the tiles of a year as one image."""
+    from slumpmap.raster import RGB_NODATA, write_mosaic
+
+    write_mosaic(Grid.read(grid_file), folder, bands=3, nodata=RGB_NODATA)
 
 
 @app.command("layers")
@@ -695,8 +705,8 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-app.add_command(terrain)
-app.add_command(agreement)
+for command in (terrain, agreement, chips, review, timelapse):
+    app.add_command(command)
 
 
 def main() -> None:

@@ -360,7 +360,8 @@ class DatedImage(Settings):
     path: Path = Field(description="the raster; a relative path counts from `data`")
     date: datetime.date = Field(description="day of acquisition, YYYY-MM-DD")
     bands: tuple[int, int, int] | tuple[int] | None = Field(
-        None, description="band numbers of red, green, blue, or of one grey band; null: the first three, or the only one"
+        None,
+        description="band numbers of red, green, blue, or of one grey band; null: the first three, or the only one",
     )
 
 

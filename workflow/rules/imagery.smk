@@ -61,6 +61,27 @@ for number, batch in enumerate(BATCHES):
             " --year {wildcards.year} --tiles {params.tiles} {params.options} --out {params.folder:q} 2> {log:q}"
 
 
+rule mosaic:
+    # One raster for any GIS; and what needs a whole year waits for this file rather than for each tile.
+    input:
+        grid=GRID,
+        tiles=expand("{results}/imagery/{{year}}/{tile}.tif", results=RESULTS, tile=TILES),
+    output:
+        f"{RESULTS}/imagery/{{year}}/mosaic.vrt",
+    log:
+        f"{LOGS}/mosaic_{{year}}.log",
+    benchmark:
+        f"{COSTS}/mosaic_{{year}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        folder=output_folder,
+    message:
+        "Joining the tiles of {wildcards.year}"
+    shell:
+        "python -m slumpmap mosaic --grid {input.grid:q} --folder {params.folder:q} 2> {log:q}"
+
+
 if LAYERS:
 
     for number, batch in enumerate(BATCHES):

@@ -108,9 +108,9 @@ def read_rows(path: Path, candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         raise InputError(path, f"candidate {name!r} was not to be inspected", "remove the row, or take the right file")
     layer = layer.reindex(columns=[*COLUMNS, "geometry"])
     for column in BOOLEANS:
-        layer[column], wrong = as_booleans(layer[column])
-        if wrong is not None:
-            raise InputError(path, f"{column} holds {wrong!r}", "give true, false, or leave it empty")
+        layer[column], strange = as_booleans(layer[column])
+        if strange is not None:
+            raise InputError(path, f"{column} holds {strange!r}", "give true, false, or leave it empty")
     for column in ("unsure", "use_as_negative"):
         layer[column] = layer[column].fillna(False)
     both = layer["unsure"] & layer["is_slump"].notna()
@@ -134,7 +134,9 @@ def _check_headwalls(layer: gpd.GeoDataFrame, path: Path) -> None:
     wrong = layer["headwall"].notna().to_numpy() & (shapely.get_type_id(lines) != _LINE)
     if wrong.any():
         name = layer["candidate_id"].iloc[int(wrong.argmax())]
-        raise InputError(path, f"the headwall of candidate {name!r} is no line", "write it as LINESTRING (x y, x y, ...)")
+        raise InputError(
+            path, f"the headwall of candidate {name!r} is no line", "write it as LINESTRING (x y, x y, ...)"
+        )
 
 
 def as_booleans(values: pd.Series) -> tuple[pd.Series, Any]:

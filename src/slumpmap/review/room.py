@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from slumpmap.config import Config, grid_of
 from slumpmap.errors import InputError
 from slumpmap.review import editing
-from slumpmap.review.chips import as_geojson, tiles_of
 from slumpmap.review.chance import uniform
+from slumpmap.review.chips import as_geojson, tiles_of
 from slumpmap.review.decisions import read_decisions
 from slumpmap.review.growth import initiation_groups
 from slumpmap.review.opinion import Opinion, of_row
@@ -293,9 +293,7 @@ class Room:
         if state.opinion.verdict is None:
             meta.pop("id")
         base = f"chips/{state.item}"
-        meta["frames"] = [
-            frame | {"url": f"{base}/{number}.jpg"} for number, frame in enumerate(meta["frames"])
-        ]
+        meta["frames"] = [frame | {"url": f"{base}/{number}.jpg"} for number, frame in enumerate(meta["frames"])]
         meta["context"] = meta["context"] | {"url": f"{base}/context.jpg"}
         meta["relief"] = meta["relief"] and meta["relief"] | {"url": f"{base}/relief.jpg"}
         opinions = [
@@ -323,7 +321,7 @@ class Room:
         """The result of an edit of a boundary, with what is to be said of it.
 
         Raises:
-            CannotEdit: the edit has no result, or lacks its line or neighbour.
+            EditError: the edit has no result, or lacks its line or neighbour.
         """
         if operation == "simplify":
             boundary = editing.simplified(boundary, self.grid.resolution)
@@ -331,20 +329,18 @@ class Room:
             boundary = editing.repaired(boundary)
         elif operation == "split":
             if line is None:
-                raise editing.CannotEdit("Draw the line along which to cut.")
+                raise editing.EditError("Draw the line along which to cut.")
             boundary = editing.split(boundary, line)
         elif operation == "merge":
             boundary = editing.merge(boundary, self._neighbour(state.candidate, other))
-        facts = editing.facts_of(
-            boundary, self.grid.crs, self.config.inventory.area_crs, self.config.candidates.mmu_ha
-        )
+        facts = editing.facts_of(boundary, self.grid.crs, self.config.inventory.area_crs, self.config.candidates.mmu_ha)
         return {"boundary": as_geojson(boundary), **asdict(facts)}
 
     def _neighbour(self, candidate: str, other: str | None) -> shapely.Geometry:
         for place in self.meta(candidate)["around"]:
             if place["id"] == other and place["kind"] in ("known", "candidate"):
                 return shapely.from_geojson(json.dumps(place["geometry"]))
-        raise editing.CannotEdit("There is no such neighbour.")
+        raise editing.EditError("There is no such neighbour.")
 
     def growth(self, candidate: str, opinion: Opinion) -> dict[str, Any]:
         return {"unavailable": "not there yet"}

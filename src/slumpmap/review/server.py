@@ -22,11 +22,11 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from slumpmap.errors import InputError
-from slumpmap.review.editing import CannotEdit
+from slumpmap.review.editing import EditError
 from slumpmap.review.handing import hand_in
 from slumpmap.review.opinion import CRITERIA, REASONS, Opinion
 from slumpmap.review.room import Room
-from slumpmap.review.store import Outdated, State, Taken
+from slumpmap.review.store import OutdatedError, State, TakenError
 
 LOOPBACK = "127.0.0.1"
 # No request of the page comes near this, boundaries of 20,000 corners included.
@@ -52,7 +52,7 @@ _ASSETS = {
 Name = Annotated[str, StringConstraints(pattern=r"^[0-9a-zA-Z-]{8,64}$")]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is understood but not carried out.
 
     Args:
@@ -123,7 +123,7 @@ def make_app(room: Room, token: str) -> FastAPI:
         room: the review.
         token: secret part of the addresses.
     """
-    app = FastAPI(title="slumpmap review", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])
     app.middleware("http")(_guarded)
     for kind, handler in _HANDLERS.items():
@@ -224,7 +224,7 @@ def _acting(router: APIRouter, room: Room) -> None:
         before = _state(room, item)
         fault = room.check(before.candidate, act.decision)
         if fault is not None:
-            raise Refused(422, "invalid", fault)
+            raise RefusedError(422, "invalid", fault)
         seconds = min(act.seconds, _LONGEST_STAY_S)
         state = room.store.decide(act.act, act.tab, item, act.version, seconds, act.decision)
         grown = room.growth(state.candidate, state.opinion) if state.opinion.verdict == "slump" else None
@@ -234,7 +234,7 @@ def _acting(router: APIRouter, room: Room) -> None:
     def undo(wish: Undo) -> dict[str, Any]:
         state = room.store.undo(wish.act, wish.tab)
         if state is None:
-            raise Refused(404, "nothing", "There is nothing to take back.")
+            raise RefusedError(404, "nothing", "There is nothing to take back.")
         return _told(room, state)
 
     @router.post("/api/hand-in")
@@ -262,7 +262,7 @@ def _shape(value: Mapping[str, Any], kind: str) -> shapely.Geometry:
     except (shapely.errors.GEOSException, TypeError, ValueError):
         shape = None
     if shape is None or shape.geom_type not in (kind, f"Multi{kind}"):
-        raise Refused(422, "invalid", f"this is no {kind}")
+        raise RefusedError(422, "invalid", f"this is no {kind}")
     return shape
 
 
@@ -290,7 +290,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 
 async def _not_done(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+    assert isinstance(error, RefusedError)
     return _refusal(error.status, error.error, error.message)
 
 
@@ -307,12 +307,12 @@ async def _cannot_edit(_: Request, error: Exception) -> Response:
 
 
 async def _taken(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Taken)
+    assert isinstance(error, TakenError)
     return _refusal(409, "taken", "Another window works under this name.", since=error.seen)
 
 
 async def _outdated(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Outdated)
+    assert isinstance(error, OutdatedError)
     current = {"version": error.current.version, "decision": error.current.opinion.model_dump()}
     return _refusal(409, "version", "This candidate was changed since it was shown.", current=current)
 
@@ -323,11 +323,11 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
     AnyHTTPException: _http_error,
-    Refused: _not_done,
+    RefusedError: _not_done,
     RequestValidationError: _invalid,
-    CannotEdit: _cannot_edit,
-    Taken: _taken,
-    Outdated: _outdated,
+    EditError: _cannot_edit,
+    TakenError: _taken,
+    OutdatedError: _outdated,
     InputError: _refused,
 }
 

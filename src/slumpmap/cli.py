@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
+from slumpmap.cli_qgis import review_export, review_import
 from slumpmap.cli_review import agreement, chips, review, timelapse
 from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
@@ -705,7 +706,7 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-for command in (terrain, agreement, chips, review, timelapse):
+for command in (terrain, agreement, chips, review, timelapse, review_export, review_import):
     app.add_command(command)
 
 

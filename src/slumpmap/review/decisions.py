@@ -146,7 +146,7 @@ def as_booleans(values: pd.Series) -> tuple[pd.Series, Any]:
         The values, nullable; and the first one that is none of these, or None.
     """
     # 1 and 0 hash as True and False do, so they need no keys of their own.
-    texts = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False, "": None}
+    texts: dict[bool | str, bool | None] = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False, "": None}
     known = {True: True, False: False, **texts}
     lowered = values.map(lambda value: value.strip().lower() if isinstance(value, str) else value, na_action="ignore")
     wrong = lowered.notna() & ~lowered.isin(list(known))

@@ -37,8 +37,8 @@ def settled(rows: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """The rows without what does not go with their verdict, as the page stores opinions.
 
     Probability and initiation are said of slumps, reason and use as negative of rejected places, headwalls of all but
-    rejected places. A criterion that is not met is an opinion where there is a verdict only: forms write false into boxes
-    that nobody touched.
+    rejected places. A criterion that is not met is an opinion only where there is a verdict: forms write false into
+    boxes that nobody touched.
 
     Args:
         rows: booleans are nullable, as `read_rows` gives them.
@@ -65,8 +65,8 @@ def digests(rows: gpd.GeoDataFrame) -> pd.DataFrame:
         rows: as `read_rows` gives them.
 
     Returns:
-        Indexed as the rows: `row` (facts and boundary), `headwall`; 16 hexadecimal digits each. The order of corners and
-        rings, and coordinates beyond the millimetre, do not count.
+        Indexed as the rows: `row` (facts and boundary), `headwall`; 16 hexadecimal digits each. The order of corners
+        and rings, and coordinates beyond the millimetre, do not count.
     """
     rows = settled(rows)
     facts = rows[list(FACTS)].astype(object)

@@ -24,6 +24,7 @@ from slumpmap.review.qgis.xml import (
 
 PROBABILITIES = {"high": "High", "medium": "Medium", "low": "Low"}
 AREA = "area_ha"
+CANDIDATES_TITLE, HEADWALLS_TITLE = "Candidates", "Headwalls"
 # Colours that people of any colour vision tell apart (Okabe and Ito 2008), on images of green and brown ground.
 _COLOURS = {
     "open": ("Open", "240,228,66,255"),
@@ -121,16 +122,32 @@ def candidate_form(groups: Sequence[str], area_crs: str | None, crs: str, ranked
         Column("candidate_id", "Candidate", editable=False),
         *rank,
         Column("is_slump", "Verdict", "Is it a retrogressive thaw slump?", "ValueMap", _verdicts()),
-        Column("unsure", "Unsure", "You cannot tell; the adjudicator decides.", "CheckBox", box,
-               rule=final if adjudicates else two_verdicts),
-        Column("probability", "Probability",
-               "High: it meets all four criteria (Xia et al. 2022). Medium, low: how sure you are that it is a slump.",
-               "ValueMap", _values(PROBABILITIES), rule=needs_probability),
+        Column(
+            "unsure",
+            "Unsure",
+            "You cannot tell; the adjudicator decides.",
+            "CheckBox",
+            box,
+            rule=final if adjudicates else two_verdicts,
+        ),
+        Column(
+            "probability",
+            "Probability",
+            "High: it meets all four criteria (Xia et al. 2022). Medium, low: how sure you are that it is a slump.",
+            "ValueMap",
+            _values(PROBABILITIES),
+            rule=needs_probability,
+        ),
         Column("initiation", "Began", "Between which images it began.", "ValueMap", _values({n: n for n in groups})),
         *(Column(name, CRITERIA[name][0], _sentence(CRITERIA[name][1]), "CheckBox", box) for name in CRITERIA_COLUMNS),
         Column("reason", "What it is instead", widget="ValueMap", options=_values(REASONS)),
-        Column("use_as_negative", "Use as negative", "The next model learns from it that this is no slump.", "CheckBox",
-               box),
+        Column(
+            "use_as_negative",
+            "Use as negative",
+            "The next model learns from it that this is no slump.",
+            "CheckBox",
+            box,
+        ),
         Column("note", "Note", options={"IsMultiline": True}),
         Column(EXPORTED, "As exported", widget="Hidden", editable=False),
         Column(EXPORTED_FOR, "Exported for", widget="Hidden", editable=False),
@@ -151,7 +168,7 @@ def candidate_form(groups: Sequence[str], area_crs: str | None, crs: str, ranked
 
 def headwall_form() -> Form:
     """The form of the headwall lines."""
-    nearest = f"overlay_nearest('{CANDIDATES}', \"candidate_id\")[0]"
+    nearest = f"overlay_nearest('{CANDIDATES_TITLE}', \"candidate_id\")[0]"
     rule = ('"candidate_id" IS NOT NULL', "Which candidate's headwall is it?")
     hint = "The candidate to which the headwall belongs; that nearest to the line is suggested."
     columns = (Column("candidate_id", "Candidate", hint, rule=rule, default=nearest),)
@@ -180,7 +197,9 @@ def style_document(kind: str, form: Form) -> str:
         form: of that layer.
     """
     labels = 1 if kind == CANDIDATES else 0
-    root = Element("qgis", version=VERSION, styleCategories="AllStyleCategories", labelsEnabled=str(labels), readOnly="0")
+    root = Element(
+        "qgis", version=VERSION, styleCategories="AllStyleCategories", labelsEnabled=str(labels), readOnly="0"
+    )
     (put_candidate_style if kind == CANDIDATES else put_headwall_style)(root, form)
     put(root, "layerGeometryType", 2 if kind == CANDIDATES else 1)
     return text_of(root)
@@ -191,8 +210,18 @@ def put_form(parent: Element, form: Form) -> None:
     _put_columns(parent, form)
     computed = put(parent, "expressionfields")
     for name, expression in form.computed.items():
-        put(computed, "field", name=name, expression=expression, type=6, typeName="double", length=12, precision=4,
-            subType=0, comment="")
+        put(
+            computed,
+            "field",
+            name=name,
+            expression=expression,
+            type=6,
+            typeName="double",
+            length=12,
+            precision=4,
+            subType=0,
+            comment="",
+        )
     table = put(parent, "attributetableconfig", actionWidgetStyle="dropDown", sortExpression=form.sort, sortOrder=0)
     listed = put(table, "columns")
     for column in form.columns:
@@ -201,8 +230,16 @@ def put_form(parent: Element, form: Form) -> None:
     root = put(parent, "attributeEditorForm")
     places = {column.name: place for place, column in enumerate(form.columns, 1)}
     for group in form.groups:
-        box = put(root, "attributeEditorContainer", name=group.title, groupBox=1, columnCount=1, showLabel=1,
-                  visibilityExpressionEnabled=int(bool(group.shown_if)), visibilityExpression=group.shown_if)
+        box = put(
+            root,
+            "attributeEditorContainer",
+            name=group.title,
+            groupBox=1,
+            columnCount=1,
+            showLabel=1,
+            visibilityExpressionEnabled=int(bool(group.shown_if)),
+            visibilityExpression=group.shown_if,
+        )
         for name in group.columns:
             put(box, "attributeEditorField", name=name, index=places[name], showLabel=1)
     put(parent, "previewExpression", form.title)
@@ -212,15 +249,24 @@ def _put_columns(parent: Element, form: Form) -> None:
     widgets, names, defaults = (put(parent, tag) for tag in ("fieldConfiguration", "aliases", "defaults"))
     kinds, rules, editable = (put(parent, tag) for tag in ("constraints", "constraintExpressions", "editable"))
     for place, column in enumerate(form.columns, 1):  # the file's own number, `fid`, is column 0
-        widget = put(put(widgets, "field", name=column.name, configurationFlags="None"), "editWidget", type=column.widget)
+        widget = put(
+            put(widgets, "field", name=column.name, configurationFlags="None"), "editWidget", type=column.widget
+        )
         put_option(put(widget, "config"), column.options)
         put(names, "alias", field=column.name, index=place, name=column.alias)
         put(defaults, "default", field=column.name, expression=column.default, applyOnUpdate=0)
         put(editable, "field", name=column.name, editable=int(column.editable))
         expression, message = column.rule or ("", "")
         by_expression, hard = 4 * bool(column.rule), int(bool(column.rule))
-        put(kinds, "constraint", field=column.name, constraints=by_expression, exp_strength=hard, notnull_strength=0,
-            unique_strength=0)
+        put(
+            kinds,
+            "constraint",
+            field=column.name,
+            constraints=by_expression,
+            exp_strength=hard,
+            notnull_strength=0,
+            unique_strength=0,
+        )
         put(rules, "constraint", field=column.name, exp=expression, desc=message)
 
 

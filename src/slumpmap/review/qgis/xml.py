@@ -131,7 +131,15 @@ def put_labels(parent: Element, expression: str, colour: str, smallest_scale: in
         textOpacity=1,
         multilineHeight=1,
     )
-    put(style, "text-buffer", bufferDraw=1, bufferSize=0.8, bufferSizeUnits="MM", bufferColor="0,0,0,190", bufferOpacity=1)
+    put(
+        style,
+        "text-buffer",
+        bufferDraw=1,
+        bufferSize=0.8,
+        bufferSizeUnits="MM",
+        bufferColor="0,0,0,190",
+        bufferOpacity=1,
+    )
     outside = 8  # beside polygons, so that nothing of the image is hidden
     put(settings, "placement", placement=outside, dist=1, distUnits="MM", priority=5)
     put(settings, "rendering", drawLabels=1, scaleVisibility=1, scaleMax=smallest_scale, scaleMin=0, obstacle=1)

@@ -119,10 +119,15 @@ def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Seq
             raise InputError(path, f"{what} has {fault} in row {row + 1}{reason}", remedy)
 
 
-def write_layer(layer: gpd.GeoDataFrame, path: Path) -> None:
+def write_layer(layer: gpd.GeoDataFrame, path: Path, finish: Callable[[Path], None] = lambda _: None) -> None:
     """Writes a GeoPackage atomically, one layer named after the file, also where it has no rows.
 
     Geometries are promoted to multi types where single and multi ones are mixed.
+
+    Args:
+        layer: the rows.
+        path: the file to make.
+        finish: what is done with the file before it takes its name; where it raises, `path` stays as it was.
     """
     kinds = set(layer.geom_type.dropna().unique())
     with atomic(path) as temporary:
@@ -134,6 +139,7 @@ def write_layer(layer: gpd.GeoDataFrame, path: Path) -> None:
             geometry_type="Unknown" if not kinds else None,
             promote_to_multi=len(kinds) > 1,
         )
+        finish(temporary)
 
 
 def write_package(

@@ -160,16 +160,15 @@ def _applied(now: gpd.GeoDataFrame, edited: gpd.GeoDataFrame) -> gpd.GeoDataFram
 
 def _write(desk: Desk, rows: gpd.GeoDataFrame) -> Path | None:
     """Writes the decision file once it is known to be one, and keeps what was there; returns that copy."""
-    path = desk.decision_file
-    staged = path.with_name(f".{path.stem}.brought.gpkg")
-    try:
-        write_layer(rows.reset_index(names="candidate_id")[[*COLUMNS, "geometry"]], staged)
-        read_decisions(staged, desk.to_inspect)
-        saved = _save(desk) if path.exists() else None
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
-    return saved
+    saved: list[Path] = []
+
+    def check_and_save(file: Path) -> None:
+        read_decisions(file, desk.to_inspect)
+        if desk.decision_file.exists():
+            saved.append(_save(desk))
+
+    write_layer(rows.reset_index(names="candidate_id")[[*COLUMNS, "geometry"]], desk.decision_file, check_and_save)
+    return saved[0] if saved else None
 
 
 def _save(desk: Desk) -> Path:

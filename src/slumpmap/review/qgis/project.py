@@ -279,9 +279,9 @@ def draw_contours(step: float) -> Draw:
     """
 
     def draw(node: Element) -> None:
-        renderer = put(
-            put(node, "pipe"), "rasterrenderer", type="contour", band=1, opacity=1, alphaBand=-1, downscale=4
-        )
+        pipe = put(node, "pipe")
+        _put_smoothing(pipe)
+        renderer = put(pipe, "rasterrenderer", type="contour", band=1, opacity=1, alphaBand=-1, downscale=4)
         renderer.set("contour-interval", str(step))
         renderer.set("contour-index-interval", str(5 * step))
         symbols = put(renderer, "symbols")

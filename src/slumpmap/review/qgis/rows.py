@@ -99,7 +99,7 @@ def text_of(values: pd.Series) -> pd.Series:
 
 
 def _texts(values: pd.Series) -> pd.Series:
-    stripped = values.astype(object).map(lambda value: str(value).strip(), na_action="ignore")
+    stripped = values.astype(object).map(lambda value: str(value).strip(), na_action="ignore").astype(object)
     return stripped.where(stripped.notna() & (stripped != ""), None)
 
 

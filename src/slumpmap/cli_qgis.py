@@ -62,3 +62,6 @@ def _told(config: Config) -> Config:
     if config.review.mode == "simulated":
         click.echo("In this campaign programs decide (review.mode: simulated); what you decide is kept, not counted.")
     return config
+
+
+COMMANDS = (review_export, review_import)

@@ -203,3 +203,41 @@ def _outline_agreement(
     click.echo(markdown(found), nl=False)
     if out is not None:
         write_outline_agreement(found, out)
+
+
+@click.command()
+@click.option("--outcome", "outcomes", type=FILE, multiple=True, required=True, help="outcome.json of each iteration")
+@click.option("--unseen", type=int, nargs=3, help="slumps found by a cross-validation, of how many, and its iteration")
+@click.option("--evaluation", type=FILE, help="evaluation.json, where there is a truth to draw beside the estimates")
+@click.option("--note", default="", help="what to say behind the title of the figure")
+@click.option("--out", type=FILE, required=True, help="figure, .png; .pdf, .json and .md are written beside it")
+def missing(
+    outcomes: tuple[Path, ...], unseen: tuple[int, int, int] | None, evaluation: Path | None, note: str, out: Path
+) -> None:
+    """Estimate how many slumps are still missing, and say whether to go on."""
+    from slumpmap.figures.missing import write_missing
+    from slumpmap.review.missing import Unseen
+
+    write_missing(outcomes, Unseen(*unseen) if unseen else None, evaluation, out, note)
+
+
+@click.command()
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@click.option(
+    "--min-iou", type=float, default=0.0, show_default=True, help="two outlines show one slump if IoU is larger"
+)
+@click.option("--area", "crs", help="CRS in which outlines are compared, in metres; default: that of the first file")
+def recapture(first: Path, second: Path, min_iou: float, crs: str | None) -> None:
+    """Estimate all slumps from two independent maps of the same ground (Chapman 1951)."""
+    from slumpmap.review.outlines import read_outlines, recapture_of_outlines
+
+    one, other = (layer.geometry.to_numpy() for layer in read_outlines((first, second), crs).values())
+    found = recapture_of_outlines(one, other, min_iou)
+    click.echo(f"first map {found.first} slumps, second {found.second}, both {found.both}, seen {found.seen}")
+    click.echo(f"missed by both: {found.in_words()}")
+    click.echo("This errs on the low side: what is easy to see for one is easy for all. It takes two maps of the same")
+    click.echo("ground that were made without knowledge of each other, and nothing in them that is no slump.")
+
+
+COMMANDS = (agreement, chips, missing, recapture, review, timelapse)

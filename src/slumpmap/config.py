@@ -322,7 +322,17 @@ class LedgerSettings(Settings):
     growth: float = Field(2.0, ge=1, description="... and it is not this many times as large as what was rejected")
 
 
-class ReviewSettings(Settings):
+class BoundarySettings(Settings):
+    """How several reviewers' boundaries of a slump become one."""
+
+    boundary: Literal["first", "majority"] = Field(
+        "first",
+        description="boundary of a slump that all reviewers accepted: the first-named reviewer's, or the ground that "
+        "more than half of them drew",
+    )
+
+
+class ReviewSettings(BoundarySettings):
     """Who decides, and where the decision files are."""
 
     mode: Literal["people", "simulated"] = Field("people", description="people write the decisions, or two programs")
@@ -376,6 +386,19 @@ class ChipSettings(Settings):
         ("sheets",),
         description="what is made of the pictures beside the page: an animated WebP or GIF a candidate, contact sheets",
     )
+
+
+class GrowthSettings(Settings):
+    """What is measured of a slump in the images of all years."""
+
+    margin_m: Metres = Field(60.0, description="ground round a candidate's box that is looked at in each year, metres")
+    rim_m: Metres = Field(15.0, description="how far outside the reviewed boundary a slump may be found, metres")
+    advance_m: Metres = Field(15.0, description="how much farther for each year after the mapping year, metres")
+    min_valid: float = Field(0.6, gt=0, le=1, description="share of its ground that a year must show to be measured")
+
+    def reach_m(self, years: int) -> float:
+        """How far outside its boundary a slump may be found, so many years after it was drawn, metres."""
+        return self.rim_m + self.advance_m * max(years, 0)
 
 
 class ExpertSettings(Settings):
@@ -528,6 +551,7 @@ class Config(Settings):
     review: ReviewSettings = Field(ReviewSettings(), description="who decides")
     chips: ChipSettings = Field(ChipSettings(), description="pictures of the candidates")
     images: tuple[DatedImage, ...] = Field((), description="further dated images shown to reviewers")
+    growth: GrowthSettings = Field(GrowthSettings(), description="initiation year and growth")
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")

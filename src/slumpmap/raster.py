@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -120,6 +120,28 @@ def _write_gtiff(
         target.write(bands)
 
 
+def encode_raster(
+    values: NDArray[Any], transform: Affine, crs: str | CRS, nodata: float | None, names: Sequence[str], **tags: str
+) -> bytes:
+    """A compressed GeoTIFF in memory, for a place inside another file.
+
+    Args:
+        values: (bands, rows, columns).
+        transform: affine of the upper left pixel corner.
+        crs: coordinate reference system.
+        nodata: nodata value, if any.
+        names: of the bands.
+        tags: metadata items of the file.
+    """
+    with MemoryFile() as memory:
+        # Left to itself, GDAL takes three bands for red, green and blue, and a fourth for transparency.
+        _write_gtiff(memory.name, values, transform, crs, nodata, photometric="MINISBLACK", alpha="NO")
+        with rasterio.open(memory.name, "r+") as target:
+            target.descriptions = tuple(names)
+            target.update_tags(**tags)
+        return bytes(memory.read())
+
+
 def write_cog(
     path: Path, values: NDArray[Any], transform: Affine, crs: str | CRS, nodata: float | None, **tags: str
 ) -> None:
@@ -172,7 +194,7 @@ def write_mosaic(
     ElementTree.SubElement(root, "SRS").text = CRS.from_user_input(grid.crs).to_wkt()
     transform = ", ".join(repr(float(value)) for value in grid.transform.to_gdal())
     ElementTree.SubElement(root, "GeoTransform").text = transform
-    colours = ("Red", "Green", "Blue") if bands == 3 else ("Gray",) * bands
+    colours = ("Red", "Green", "Blue", *("Undefined",) * (bands - 3)) if bands >= 3 else ("Gray",) * bands
     for number, colour in enumerate(colours, 1):
         band = ElementTree.SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
         ElementTree.SubElement(band, "NoDataValue").text = str(nodata)

@@ -102,9 +102,10 @@ def edit(path, *changes, lines=None):
             layer[column] = layer[column].astype(object)
             layer.loc[row, column] = value
     for column in set(BOOLEANS) & set(layer.columns):
-        values = [None if pd.isna(value) else value for value in layer[column]]
+        values = [None if pd.isna(v) else v if isinstance(v, str) else bool(v) for v in layer[column]]
         texts = any(isinstance(value, str) for value in values)
         layer[column] = pd.Series(list(map(str, values)), dtype=object) if texts else pd.array(values, dtype="boolean")
+        layer[column] = layer[column].replace("None", "") if texts else layer[column]
     if lines is not None:
         walls = gpd.GeoDataFrame({"candidate_id": list(lines)}, geometry=list(lines.values()), crs=walls.crs)
     path.unlink()
@@ -328,7 +329,7 @@ def test_what_is_emptied_is_taken_back(toy):
     brought = toy.bring(package)
     assert brought.taken_back == [A, C]
     rows = toy.rows()
-    assert pd.isna(rows.loc[A, "is_slump"]) and rows.loc[A, "headwall"] is None and rows.loc[A, "decided_at"] is None
+    assert pd.isna(rows.loc[A, "is_slump"]) and rows.loc[A, ["headwall", "decided_at"]].isna().all()
 
 
 def test_a_headwall_alone_is_an_edit(toy):

@@ -124,6 +124,7 @@ checkpoint outcome:
         outcome=f"{ITERATION}/outcome/outcome.json",
         accepted=f"{ITERATION}/outcome/accepted.gpkg",
         rejected=f"{ITERATION}/outcome/rejected.gpkg",
+        verdicts=f"{ITERATION}/outcome/verdicts.gpkg",
         disputed=f"{ITERATION}/outcome/disputed.gpkg",
     log:
         f"{LOGS}/{{n}}/outcome.log",
@@ -136,9 +137,10 @@ checkpoint outcome:
         number=lambda wildcards: int(wildcards.n),
         rejected=lambda wildcards, input: option("rejected", input.rejected),
         decisions=named_decisions,
+        options=as_options(campaign.review, BoundarySettings.model_fields),
     message:
         "Iteration {wildcards.n}: counting the decisions"
     shell:
         "python -m slumpmap outcome --candidates {input.candidates:q} --positives {input.positives:q}"
         " --negatives {input.negatives:q} {params.rejected} {params.decisions} --iteration {params.number}"
-        " --out {params.folder:q} 2> {log:q}"
+        " {params.options} --out {params.folder:q} 2> {log:q}"

@@ -232,7 +232,8 @@ class _Maker:
             "elevation_m": None,
         }
         if relief is not None:
-            picture, step = relief.picture(bounds, size)
+            # Elevations are coarser than images, but lines are not.
+            picture, step = relief.picture(bounds, self.settings.max_px)
             pictures[RELIEF] = _encoded(picture, self.settings.quality)
             meta["relief"] = {"file": RELIEF, "contour_m": step}
             ground = relief.ground(box)
@@ -380,14 +381,17 @@ def stretched(values: Bytes, low: float, high: float) -> Bytes:
     """8-bit values with `low` as 1 and `high` as 255; nodata stays 0."""
     table = np.clip(np.round((np.arange(256) - low) / (high - low) * 254 + 1), 1, 255).astype(np.uint8)
     table[RGB_NODATA] = RGB_NODATA
-    return np.where(values.any(axis=0), table[values], RGB_NODATA).astype(np.uint8)
+    return table[values]
 
 
 def with_pattern(values: Bytes) -> Bytes:
     """An image for the screen: (rows, columns, 3), ground without image filled with a pattern of greys."""
-    rows, columns = np.indices(values.shape[1:]) // _PATTERN_PX
+    valid = values.any(axis=0)
+    if valid.all():
+        return np.moveaxis(values, 0, -1)
+    rows, columns = np.indices(valid.shape) // _PATTERN_PX
     pattern = np.where((rows + columns) % 2 == 0, *_PATTERN).astype(np.uint8)
-    return np.moveaxis(np.where(values.any(axis=0), values, pattern), 0, -1)
+    return np.moveaxis(np.where(valid, values, pattern), 0, -1)
 
 
 def as_geojson(shape: shapely.Geometry) -> dict[str, Any]:

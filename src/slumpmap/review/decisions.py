@@ -123,6 +123,7 @@ def read_rows(path: Path, candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         name = layer.loc[wrong, "candidate_id"].iloc[0]
         raise InputError(path, f"slump {name!r} has no probability", f"give {', '.join(PROBABILITIES)}")
     _check_headwalls(layer, path)
+    _check_seconds(layer, path)
     return layer.set_index("candidate_id")
 
 
@@ -139,6 +140,16 @@ def _check_headwalls(layer: gpd.GeoDataFrame, path: Path) -> None:
         )
 
 
+def _check_seconds(layer: gpd.GeoDataFrame, path: Path) -> None:
+    """Refuses a time that is negative or no number."""
+    times = pd.to_numeric(layer["seconds"], errors="coerce")
+    wrong = (times.isna() & layer["seconds"].notna()) | (times < 0)
+    if wrong.any():
+        value = layer.loc[wrong, "seconds"].iloc[0]
+        raise InputError(path, f"seconds holds {value}", "give seconds, or leave it empty")
+    layer["seconds"] = times.astype(float)
+
+
 def as_booleans(values: pd.Series) -> tuple[pd.Series, Any]:
     """Booleans from what GIS programs store as booleans: true/false, t/f, 0/1 as number or text, empty.
 
@@ -146,7 +157,8 @@ def as_booleans(values: pd.Series) -> tuple[pd.Series, Any]:
         The values, nullable; and the first one that is none of these, or None.
     """
     # 1 and 0 hash as True and False do, so they need no keys of their own.
-    texts: dict[bool | str, bool | None] = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False, "": None}
+    texts: dict[bool | str, bool | None] = {"true": True, "t": True, "1": True, "": None}
+    texts |= {"false": False, "f": False, "0": False}
     known = {True: True, False: False, **texts}
     lowered = values.map(lambda value: value.strip().lower() if isinstance(value, str) else value, na_action="ignore")
     wrong = lowered.notna() & ~lowered.isin(list(known))

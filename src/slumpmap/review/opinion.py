@@ -81,6 +81,11 @@ class Opinion(BaseModel):
         """The boundary as a geometry; None: the candidate's own."""
         return None if self.boundary is None else _geometry(self.boundary)
 
+    @property
+    def headwall_line(self) -> shapely.LineString | None:
+        """The headwall as a geometry."""
+        return None if self.headwall is None else _geometry(self.headwall)
+
 
 def suggested_probability(criteria: Criteria) -> Probability:
     """High if all four criteria are met, medium if three, else low.

@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 
 from slumpmap.config import Config, grid_of
 from slumpmap.errors import InputError
+from slumpmap.initiation import initiation_groups
 from slumpmap.review import editing
 from slumpmap.review.chance import uniform
 from slumpmap.review.chips import as_geojson, tiles_of
 from slumpmap.review.decisions import read_decisions
-from slumpmap.review.growth import initiation_groups
+from slumpmap.review.growth import measure
 from slumpmap.review.opinion import Opinion, of_row
 from slumpmap.review.pack import CONTEXT, RELIEF, Pack, frame_name
 from slumpmap.review.store import State, Store
 from slumpmap.vector import read_layer
+from slumpmap.yearly import read_yearly
 
 # Packs and entries that are kept at hand. A reviewer goes through them in some order, so that few serve.
 _OPEN_PACKS = 32
@@ -44,6 +46,7 @@ class Places:
         candidates: the iteration's ledger.
         queue: the candidates to inspect, in the order of their expected value.
         chips: folder of the packs.
+        yearly: folder of the yearly probabilities; a campaign of one year has none.
         decisions: folder of the decision files.
         disputed: what the adjudicator has to decide, written by the outcome.
     """
@@ -51,6 +54,7 @@ class Places:
     candidates: Path
     queue: Path
     chips: Path
+    yearly: Path
     decisions: Path
     disputed: Path
 
@@ -62,6 +66,7 @@ class Places:
             candidates=folder / "candidates" / "candidates.gpkg",
             queue=folder / "review" / "queue.gpkg",
             chips=folder / "review" / "chips",
+            yearly=folder / "review" / "yearly",
             decisions=config.review.decisions / f"{iteration:02d}",
             disputed=folder / "outcome" / "disputed.gpkg",
         )
@@ -343,7 +348,21 @@ class Room:
         raise editing.EditError("There is no such neighbour.")
 
     def growth(self, candidate: str, opinion: Opinion) -> dict[str, Any]:
-        return {"unavailable": "not there yet"}
+        """What is measured of a slump in the images of all years, or why nothing is (`unavailable`).
+
+        Raises:
+            InputError: the yearly probabilities cannot be read.
+        """
+        path = self.places.yearly / f"{self._tiles[self._rows[candidate]]}.zip"
+        yearly = read_yearly(path, candidate) if path.exists() else None
+        if yearly is None:
+            return {"unavailable": "There are no yearly probabilities of this candidate."}
+        boundary = self.outline(candidate) if opinion.outline is None else opinion.outline
+        uphill = self.meta(candidate)["uphill_deg"]
+        try:
+            return measure(yearly, boundary, opinion.headwall_line, uphill, self.config.growth).as_json()
+        except InputError as error:
+            return {"unavailable": f"Nothing can be measured: {error.fault}."}
 
     def check(self, candidate: str, opinion: Opinion) -> str | None:
         """What is wrong with an opinion in this campaign, or None."""
@@ -360,4 +379,4 @@ class Room:
     @property
     def initiation_groups(self) -> list[str]:
         """The groups of initiation that the campaign's years can tell apart."""
-        return list(initiation_groups(self.config.imagery.years))
+        return list(initiation_groups(self.config.imagery.years, self.config.imagery.mapping_year))

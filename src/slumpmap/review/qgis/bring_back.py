@@ -128,13 +128,12 @@ def _marks(desk: Desk, edited: Edited, now: gpd.GeoDataFrame) -> pd.DataFrame:
     since; or the candidate that nobody has touched, where it says nothing.
     """
     rows = edited.rows
-    here = now.loc[rows.index]
-    marks = pd.DataFrame({"edited": _mark(digests(rows)), "now": _mark(digests(here))})
-    blank = undecided(desk.candidates).set_index("candidate_id").loc[rows.index]
-    base = rows["exported"].where(rows["exported"].notna(), _mark(digests(blank)))
+    marks = pd.DataFrame({"edited": _mark(digests(rows)), "now": _mark(digests(now.loc[rows.index]))})
+    marks["exported"] = rows["exported"]
+    untouched = undecided(desk.candidates).set_index("candidate_id").loc[rows.index]
     memory = read_json(_memory(desk)) if _memory(desk).exists() else {}
-    marks["exported"] = base
-    marks["base"] = [memory.get(name, {}).get(mark, mark) for name, mark in base.items()]
+    last = [memory.get(name, {}).get(mark, mark) for name, mark in marks["exported"].items()]
+    marks["base"] = pd.Series(last, rows.index, dtype=object).fillna(_mark(digests(untouched)))
     if not edited.headwalls:
         said_of_rows, headwalls_now = marks["base"].str.split().str[0], marks["now"].str.split().str[1]
         marks["base"] = said_of_rows + " " + headwalls_now
@@ -192,7 +191,7 @@ def _remember(desk: Desk, marks: pd.DataFrame) -> None:
     """Notes what the rows said, so that the same folder can be edited further and imported again."""
     path = _memory(desk)
     memory = read_json(path) if path.exists() else {}
-    for row in marks[marks["edited"] != marks["base"]].itertuples():
+    for row in marks[marks["exported"].notna() & (marks["edited"] != marks["base"])].itertuples():
         memory.setdefault(row.Index, {})[row.exported] = row.edited
     write_json(path, memory)
 

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from slumpmap.errors import InputError
 from slumpmap.grid import HECTARE
 from slumpmap.review.decisions import PROBABILITIES
-from slumpmap.review.growth import initiation_groups
 from slumpmap.review.opinion import REASONS, of_row
 from slumpmap.review.qgis.desk import Desk
 from slumpmap.review.qgis.rows import settled, verdicts
@@ -89,7 +88,7 @@ def _value_checks(desk: Desk, rows: gpd.GeoDataFrame) -> Iterator[_Check]:
     lacking = (verdicts(rows) == "slump") & ~said["probability"].isin(PROBABILITIES)
     yield lacking, f"a slump needs a probability: {', '.join(PROBABILITIES)}"
     # What stands in the decision file already may stay, whatever the campaign's list is now.
-    for column, known in (("initiation", initiation_groups(desk.config.imagery.years)), ("reason", tuple(REASONS))):
+    for column, known in (("initiation", desk.initiation_groups), ("reason", tuple(REASONS))):
         strange = said[column].notna() & ~said[column].isin(known) & (said[column] != before[column])
         yield strange, _strange(column, known)
     long = said["note"].str.len() > _LONGEST_NOTE

@@ -14,6 +14,7 @@ import pandas as pd
 
 from slumpmap.config import Config
 from slumpmap.errors import InputError
+from slumpmap.initiation import initiation_groups
 from slumpmap.review.decisions import BOOLEANS, read_rows, undecided
 from slumpmap.review.names import check_reviewer
 from slumpmap.review.qgis.rows import RANK
@@ -60,6 +61,12 @@ class Desk:
     def label(self) -> str:
         """What tells this desk from others."""
         return f"{self.config.campaign} {self.iteration:02d} {self.reviewer}"
+
+    @property
+    def initiation_groups(self) -> tuple[str, ...]:
+        """The groups of initiation that the campaign's years can tell apart."""
+        imagery = self.config.imagery
+        return initiation_groups(imagery.years, imagery.mapping_year)
 
     @cached_property
     def to_inspect(self) -> gpd.GeoDataFrame:

@@ -9,7 +9,6 @@ from pathlib import Path
 import geopandas as gpd
 import shapely
 
-from slumpmap.review.growth import initiation_groups
 from slumpmap.review.qgis.desk import Desk
 from slumpmap.review.qgis.project import Bounds, Layer
 from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, HEADWALLS, RANK, digests
@@ -52,7 +51,7 @@ def forms_of(desk: Desk, rows: gpd.GeoDataFrame) -> dict[str, Form]:
         rows: indexed by candidate.
     """
     # Groups that stand there already stay in the list, also where the campaign's years give others.
-    groups = list(dict.fromkeys([*initiation_groups(desk.config.imagery.years), *rows["initiation"].dropna()]))
+    groups = list(dict.fromkeys([*desk.initiation_groups, *rows["initiation"].dropna()]))
     area_crs, crs = desk.config.inventory.area_crs, desk.config.grid.crs
     candidates = candidate_form(groups, area_crs, crs, RANK in desk.candidates, desk.adjudicates)
     return {CANDIDATES: candidates, HEADWALLS: headwall_form()}

@@ -1,12 +1,11 @@
 """The way through QGIS: what goes out comes back unchanged, edits come back whole, and nothing is lost or slipped in."""
 
-import hashlib
 import shutil
 import sqlite3
-import xml.etree.ElementTree as ElementTree
 import zipfile
 from contextlib import closing
 from pathlib import Path
+from xml.etree import ElementTree
 
 import geopandas as gpd
 import numpy as np
@@ -15,6 +14,7 @@ import pyogrio
 import pytest
 import rasterio
 import shapely
+import yaml
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,8 +45,25 @@ def made(tmp_path_factory):
     return Campaign(tmp_path_factory.mktemp("made"), CENTRES)
 
 
+@pytest.fixture(scope="module")
+def sent(made, tmp_path_factory):
+    """Anna's decisions, one of each kind, and what is exported of them: made once, copied by many tests."""
+    folder = tmp_path_factory.mktemp("sent")
+    rows = undecided(made.candidates).set_index("candidate_id")
+    rows.loc[A, ["is_slump", "probability", "initiation"]] = [True, "high", "before 2017"]
+    rows.loc[A, ["headwall", "headwall_highest", "seconds"]] = [LINE.wkt, True, 12.5]
+    rows.loc[B, ["is_slump", "reason", "use_as_negative", "note"]] = [False, "pit", True, "a pit, I think"]
+    rows.loc[C, "unsure"] = True
+    rows.loc[[A, B, C], "decided_at"] = "2024-05-01T10:00:00+00:00"
+    file = folder / "decisions" / "01" / "anna.gpkg"
+    write_layer(rows.reset_index(), file)
+    review = made.config.review.model_copy(update={"decisions": folder / "decisions"})
+    config = made.config.model_copy(update={"review": review})
+    return rows, file, export_review(desk_of(config, 1, "anna"), folder / "out").candidates
+
+
 @pytest.fixture
-def toy(made, tmp_path):
+def toy(made, sent, tmp_path):
     """The campaign with a folder of decisions of its own."""
 
     class Toy:
@@ -73,14 +90,14 @@ def toy(made, tmp_path):
 
         def decide(self, reviewer="anna"):
             """A decision file with one of each kind, and a headwall."""
-            rows = undecided(self.candidates).set_index("candidate_id")
-            rows.loc[A, ["is_slump", "probability", "initiation"]] = [True, "high", "before 2016"]
-            rows.loc[A, ["headwall", "headwall_highest", "seconds"]] = [LINE.wkt, True, 12.5]
-            rows.loc[B, ["is_slump", "reason", "use_as_negative", "note"]] = [False, "pit", True, "a pit, I think"]
-            rows.loc[C, "unsure"] = True
-            rows.loc[[A, B, C], "decided_at"] = "2024-05-01T10:00:00+00:00"
-            write_layer(rows.reset_index(), self.file(reviewer))
-            return rows
+            self.file(reviewer).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(sent[1], self.file(reviewer))
+            return sent[0]
+
+        def sent(self):
+            """The decisions of `decide`, and what is exported of them."""
+            self.decide()
+            return Path(shutil.copy(sent[2], tmp_path))
 
     return Toy()
 
@@ -228,7 +245,9 @@ def test_styles_lie_in_the_geopackage_and_columns_are_explained(toy):
     package = toy.export()
     with closing(sqlite3.connect(package)) as sql:
         styles = dict(sql.execute("SELECT f_table_name, styleQML FROM layer_styles WHERE useAsDefault"))
-        hints = dict(sql.execute("SELECT column_name, description FROM gpkg_data_columns WHERE table_name='candidates'"))
+        hints = dict(
+            sql.execute("SELECT column_name, description FROM gpkg_data_columns WHERE table_name='candidates'")
+        )
         kinds = dict(sql.execute("SELECT table_name, data_type FROM gpkg_contents"))
         assert sql.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert sql.execute("PRAGMA user_version").fetchone() == (10200,)
@@ -236,7 +255,9 @@ def test_styles_lie_in_the_geopackage_and_columns_are_explained(toy):
     assert kinds == {"candidates": "features", "headwalls": "features", "layer_styles": "attributes"}
     assert "highest ground" in hints["headwall_highest"] and "upslope" not in hints["colour_differs"]
     form = ElementTree.fromstring(styles["candidates"].split("\n", 1)[1])
-    widgets = {node.get("name"): node.find("editWidget").get("type") for node in form.iterfind("fieldConfiguration/field")}
+    widgets = {
+        node.get("name"): node.find("editWidget").get("type") for node in form.iterfind("fieldConfiguration/field")
+    }
     assert {name for name, kind in widgets.items() if kind == "CheckBox"} == set(BOOLEANS) - {"is_slump"}
     assert {name for name, kind in widgets.items() if kind == "ValueMap"} == {
         "is_slump", "probability", "initiation", "reason",
@@ -267,7 +288,7 @@ def test_export_of_what_is_not_there_is_refused(toy, tmp_path):
         toy.desk("../anna")
 
 
-def test_further_images_are_shown_with_their_own_range(made, toy, tmp_path):
+def test_further_images_are_shown_with_their_own_range(made, toy):
     values = np.linspace(0, 5000, 64 * 64).reshape(64, 64).astype(np.float32)
     write_raster(made.folder / "uav.tif", np.stack([values] * 4), made.grid.transform, CRS, nodata=-1)
     image = {"name": "UAV", "path": made.folder / "uav.tif", "date": "2020-08-14"}
@@ -299,7 +320,7 @@ def test_without_an_edit_nothing_changes(toy, decided):
 
 def test_edits_come_back_and_the_rest_stays_feature_for_feature(toy):
     before = toy.decide()
-    package = toy.export()
+    package = toy.sent()
     drawn = square(620, 310, 80)
     edit(
         package,
@@ -312,7 +333,7 @@ def test_edits_come_back_and_the_rest_stays_feature_for_feature(toy):
     assert (brought.new, brought.changed, brought.taken_back, brought.edited) == ([D], [B, C], [], [])
     rows = toy.rows()
     same_rows(rows.loc[[A, E]], before.loc[[A, E], rows.columns])
-    assert rows.loc[B, "probability"] == "medium" and rows.loc[B, "reason"] is None
+    assert rows.loc[B, "probability"] == "medium" and pd.isna(rows.loc[B, "reason"])
     assert not rows.loc[B, "use_as_negative"] and rows.loc[B, "note"] == "a pit, I think"
     assert rows.loc[C, "geometry"].equals(drawn) and rows.loc[C, "reason"] == "shadow" and not rows.loc[C, "unsure"]
     assert bool(rows.loc[D, "colour_differs"]) and pd.isna(rows.loc[D, "headwall_highest"])
@@ -323,8 +344,7 @@ def test_edits_come_back_and_the_rest_stays_feature_for_feature(toy):
 
 
 def test_what_is_emptied_is_taken_back(toy):
-    toy.decide()
-    package = toy.export()
+    package = toy.sent()
     edit(package, (A, "is_slump", None), (C, "unsure", False), lines={})
     brought = toy.bring(package)
     assert brought.taken_back == [A, C]
@@ -333,8 +353,7 @@ def test_what_is_emptied_is_taken_back(toy):
 
 
 def test_a_headwall_alone_is_an_edit(toy):
-    toy.decide()
-    package = toy.export()
+    package = toy.sent()
     edit(package, lines={A: LINE.reverse()})
     assert toy.bring(package).edited == []
     moved = shapely.LineString([*LINE.coords, (X0 + 150, Y0 - 105)])
@@ -344,9 +363,8 @@ def test_a_headwall_alone_is_an_edit(toy):
 
 
 def test_what_was_there_is_kept_and_the_folder_can_be_edited_further(toy):
-    toy.decide()
+    package = toy.sent()
     first = toy.file().read_bytes()
-    package = toy.export()
     edit(package, (D, "is_slump", False))
     one = toy.bring(package)
     assert one.saved.read_bytes() == first
@@ -365,9 +383,8 @@ def test_what_was_there_is_kept_and_the_folder_can_be_edited_further(toy):
 
 
 def test_a_dry_run_writes_nothing(toy):
-    toy.decide()
+    package = toy.sent()
     before = toy.file().read_bytes()
-    package = toy.export()
     edit(package, (D, "is_slump", False))
     assert toy.bring(package, dry_run=True).new == [D]
     assert toy.file().read_bytes() == before and not (toy.file().parent / "history").exists()
@@ -381,8 +398,7 @@ def change_on_the_page(toy, *changes):
 
 
 def test_conflict_is_refused_and_nothing_is_lost(toy):
-    toy.decide()
-    package = toy.export()
+    package = toy.sent()
     edit(package, (D, "is_slump", False))
     change_on_the_page(toy, (E, "is_slump", False))
     before = toy.file().read_bytes()
@@ -392,8 +408,7 @@ def test_conflict_is_refused_and_nothing_is_lost(toy):
 
 
 def test_merge_takes_what_was_edited_and_leaves_what_is_newer(toy):
-    toy.decide()
-    package = toy.export()
+    package = toy.sent()
     edit(package, (A, "probability", "low"), (D, "is_slump", False))
     change_on_the_page(toy, (A, "probability", "medium"), (E, "is_slump", False), (B, "note", "newer"))
     brought = toy.bring(package, merge=True)
@@ -406,8 +421,7 @@ def test_merge_takes_what_was_edited_and_leaves_what_is_newer(toy):
 
 
 def test_equal_changes_on_both_sides_are_no_conflict(toy):
-    toy.decide()
-    package = toy.export()
+    package = toy.sent()
     edit(package, (D, "is_slump", False))
     change_on_the_page(toy, (D, "is_slump", False))
     assert toy.bring(package).same == 5
@@ -423,7 +437,7 @@ def test_decision_file_that_vanished_is_a_conflict(toy):
 
 def test_rows_that_are_missing_stay_as_they_are(toy):
     before = toy.decide()
-    package = toy.export()
+    package = toy.sent()
     layer = load_layer(package, "candidates", "candidates")
     some = toy.folder / "some.gpkg"
     part = layer[layer["candidate_id"].isin([A, E])].assign(is_slump=pd.array([True, False], "boolean"))
@@ -436,11 +450,16 @@ def test_rows_that_are_missing_stay_as_they_are(toy):
 # -- what other programs save ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", [".gpkg", ".shp", ".geojson", ".parquet"])
-@pytest.mark.parametrize("booleans", ["boolean", "integer", "text", "capital", "letter"])
+@pytest.mark.parametrize(
+    ("suffix", "booleans"),
+    [
+        (".gpkg", "boolean"), (".gpkg", "integer"), (".gpkg", "capital"), (".parquet", "boolean"),
+        (".shp", "boolean"), (".shp", "integer"), (".shp", "letter"), (".geojson", "boolean"), (".geojson", "text"),
+    ],
+)  # fmt: skip
 def test_files_of_other_programs(toy, suffix, booleans):
     before = toy.decide()
-    layer = load_layer(toy.export(), "candidates", "candidates")
+    layer = load_layer(toy.sent(), "candidates", "candidates")
     layer["is_slump"] = layer["is_slump"].astype("boolean")
     layer.loc[layer["candidate_id"] == D, "is_slump"] = False
     words = {"text": ("false", "true"), "capital": ("False", "True"), "letter": ("f", "t"), "integer": (0, 1)}
@@ -463,8 +482,7 @@ def test_files_of_other_programs(toy, suffix, booleans):
 
 
 def test_shapefile_that_cut_a_note_is_refused(toy):
-    toy.decide()
-    package = toy.export()
+    package = toy.sent()
     edit(package, (D, "note", "ü" * 200))
     path = toy.folder / "saved.shp"
     pyogrio.write_dataframe(load_layer(package, "candidates", "candidates"), path, encoding="UTF-8")
@@ -506,7 +524,7 @@ def test_split_candidates_become_parts_of_one_boundary(toy):
     edit(package, (A, "is_slump", True), (A, "probability", "high"))
     layer = load_layer(package, "candidates", "candidates")
     west, south, east, north = layer.geometry[0].bounds
-    halves = [shapely.box(west, south, west + 25, north), shapely.box(west + 25, south, east, north)]
+    halves = [shapely.box(west, south, west + 20, north), shapely.box(west + 20, south, east, north)]
     split = pd.concat([layer, layer.iloc[[0]]], ignore_index=True)
     split.geometry = [halves[0], *layer.geometry[1:], halves[1]]
     path = toy.folder / "split.gpkg"
@@ -514,7 +532,8 @@ def test_split_candidates_become_parts_of_one_boundary(toy):
     brought = toy.bring(path)
     assert (brought.new, brought.joined) == ([A], [A])
     parts = shapely.get_parts(toy.rows().loc[A, "geometry"])
-    assert sorted(part.area for part in parts) == sorted(half.area for half in halves)
+    assert [part.area for part in parts] == pytest.approx([half.area for half in halves], rel=0.01)
+    assert toy.rows().loc[A, "geometry"].is_valid
 
 
 # -- what is refused -------------------------------------------------------------------------------------------------
@@ -528,7 +547,7 @@ SLUMP = ((D, "is_slump", True), (D, "probability", "high"))
     [
         ([(D, "is_slump", True)], f"{D}: a slump needs a probability"),
         ([*SLUMP[:1], (D, "probability", "sure")], f"{D}: a slump needs a probability"),
-        ([*SLUMP, (D, "initiation", "long ago")], f"{D}: initiation is 'long ago', none of before 2016"),
+        ([*SLUMP, (D, "initiation", "long ago")], f"{D}: initiation is 'long ago', none of before 2017"),
         ([(D, "is_slump", False), (D, "reason", "a cow")], f"{D}: reason is 'a cow', none of drained_pond"),
         ([(D, "is_slump", False), (D, "unsure", True)], f"{D}: unsure, and a verdict"),
         ([(D, "is_slump", False), (D, "note", "x" * 2001)], f"{D}: the note has more than 2000"),
@@ -537,7 +556,7 @@ SLUMP = ((D, "is_slump", True), (D, "probability", "high"))
         ([*SLUMP, (D, "geometry", None)], f"{D}: the boundary is empty"),
         ([*SLUMP, (D, "geometry", shapely.Point(X0, Y0))], f"{D}: the boundary is a Point, not a polygon"),
         ([*SLUMP, (D, "geometry", square(120, 3000, 50))], f"{D}: the boundary reaches more than 750 m beyond"),
-        ([(D, "is_slump", "perhaps")], f"is_slump holds 'perhaps' .{D}"),
+        ([(D, "is_slump", "perhaps")], f"is_slump of '{D}' is 'perhaps'"),
         ([(D, "candidate_id", "01-z")], "candidate '01-z' was not to be inspected by anna in iteration 1"),
         ([(D, "candidate_id", None)], "row 4 has no candidate_id"),
         ([(D, "candidate_id", " ")], "row 4 has no candidate_id"),
@@ -546,9 +565,8 @@ SLUMP = ((D, "is_slump", True), (D, "probability", "high"))
     ],
 )
 def test_faulty_edits_are_refused_and_change_nothing(toy, changes, fault):
-    toy.decide()
+    package = toy.sent()
     before = toy.file().read_bytes()
-    package = toy.export()
     edit(package, *changes)
     with pytest.raises(InputError, match=fault) as caught:
         toy.bring(package)
@@ -566,8 +584,7 @@ def test_faulty_edits_are_refused_and_change_nothing(toy, changes, fault):
     ],
 )
 def test_faulty_headwalls_are_refused(toy, lines, fault):
-    toy.decide()
-    package = toy.export()
+    package = toy.sent()
     edit(package, lines=lines)
     with pytest.raises(InputError, match=fault):
         toy.bring(package)
@@ -593,7 +610,8 @@ def test_headwall_in_pieces_is_joined_and_two_are_refused(toy):
 def test_all_faults_are_told_at_once(toy):
     package = toy.export()
     edit(package, (A, "is_slump", True), (B, "is_slump", True), (C, "geometry", BOW))
-    with pytest.raises(InputError, match=f"3 rows are at fault: {A}: a slump needs.*; {B}: .*; {C}: the boundary is not"):
+    told = f"3 rows are at fault: {A}: a slump needs.*; {B}: .*; {C}: the boundary is not"
+    with pytest.raises(InputError, match=told):
         toy.bring(package)
 
 
@@ -693,9 +711,7 @@ def test_adjudicator_gets_the_disputed_only_and_must_decide(made, toy, tmp_path)
 # -- properties ------------------------------------------------------------------------------------------------------
 
 coordinate = st.integers(0, 300_000).map(lambda value: value / 1000)
-boxes = st.builds(
-    lambda x, y, w, h: shapely.box(X0 + x, Y0 - y, X0 + x + 10 + w, Y0 - y + 10 + h), *[coordinate] * 4
-)
+boxes = st.builds(lambda x, y, w, h: shapely.box(X0 + x, Y0 - y, X0 + x + 10 + w, Y0 - y + 10 + h), *[coordinate] * 4)
 
 
 @st.composite
@@ -760,8 +776,6 @@ def test_mark_survives_geopackage_and_parquet(tmp_path_factory, row):
 
 
 def test_commands(made, tmp_path):
-    import yaml
-
     values = yaml.safe_load(made.path.read_text())
     values["review"]["decisions"] = str(tmp_path / "decisions")
     config = tmp_path / "campaign.yaml"
@@ -776,5 +790,5 @@ def test_commands(made, tmp_path):
     assert f"1 new verdicts ({A})" in done.output and "Nothing was written" in done.output
     done = CliRunner().invoke(app, ["review-import", *common, str(package)], catch_exceptions=False)
     assert f"Written: {tmp_path / 'decisions' / '01' / 'anna.gpkg'}" in done.output
-    assert hashlib.sha256((tmp_path / "decisions/01/anna.gpkg").read_bytes()).hexdigest()
-    assert Path(tmp_path / "decisions/01/anna.gpkg").exists()
+    decided = read_decisions(tmp_path / "decisions" / "01" / "anna.gpkg", made.candidates)
+    assert list(decided.index) == [A] and not decided.loc[A, "is_slump"]

@@ -45,8 +45,8 @@ def check_rows(desk: Desk, file: Path, rows: gpd.GeoDataFrame) -> list[str]:
     outlines = desk.candidates.set_index("id").geometry.loc[rows.index].to_numpy()
     faults: dict[str, str] = {}
     for wrong, text in [*_boundary_checks(desk, rows, outlines), *_value_checks(desk, rows)]:
-        for name, row in rows[np.asarray(wrong, dtype=bool)].iterrows():
-            faults.setdefault(str(name), text if isinstance(text, str) else text(row))
+        wrong = np.asarray(wrong, dtype=bool) & ~rows.index.isin(list(faults))
+        faults |= {str(name): text if isinstance(text, str) else text(row) for name, row in rows[wrong].iterrows()}
     sound = rows[~rows.index.isin(list(faults))]
     faults |= _opinion_faults(sound, outlines[rows.index.isin(sound.index)])
     _refuse(file, [(name, faults[name]) for name in rows.index if name in faults])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from slumpmap.errors import InputError
 from slumpmap.review.decisions import BOOLEANS, COLUMNS, REQUIRED, as_booleans
+from slumpmap.review.parts import side_by_side
 from slumpmap.review.qgis.desk import Desk
 from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, FACTS, HEADWALLS, text_of
 from slumpmap.vector import layers_in, load_layer
@@ -64,10 +65,11 @@ def read_edited(desk: Desk, file: Path, now: gpd.GeoDataFrame) -> Edited:
     layer["candidate_id"] = text_of(layer["candidate_id"])
     _check_ids(layer, now.index, desk, file)
     for column in [name for name in BOOLEANS if name in layer]:
-        layer[column], strange = as_booleans(layer[column])
+        values = layer[column]
+        layer[column], strange = as_booleans(values)
         if strange is not None:
-            row = layer.loc[layer[column].isna(), "candidate_id"].iloc[0]
-            raise InputError(file, f"{column} holds {strange!r} ({row})", "give true, false, or leave it empty")
+            name = layer.loc[values == strange, "candidate_id"].iloc[0]
+            raise InputError(file, f"{column} of {name!r} is {strange!r}", "give true, false, or leave it empty")
     for column in [name for name in (*_TEXT_COLUMNS, EXPORTED) if name in layer]:
         layer[column] = text_of(layer[column])
     layer["probability"] = layer["probability"].str.lower()
@@ -155,14 +157,13 @@ def _joined(layer: gpd.GeoDataFrame, file: Path) -> tuple[gpd.GeoDataFrame, list
     said = [name for name in (*FACTS, EXPORTED) if name in layer]
     for name, rows in layer[twice].groupby("candidate_id", sort=False):
         alike = rows[said].astype(object).where(rows[said].notna(), None).apply(tuple, axis=1).nunique() == 1
-        if not (alike and _side_by_side(rows.geometry.to_numpy())):
+        if not (alike and _cover_nothing_twice(rows.geometry.to_numpy())):
             raise InputError(
                 file,
                 f"candidate {name!r} has several rows that overlap or say different things",
                 "keep one; parts of one candidate must lie side by side and say the same",
             )
-        parts = shapely.get_parts(rows.geometry.to_numpy())
-        pieces[str(name)] = shapely.multipolygons(parts)
+        pieces[str(name)] = side_by_side(shapely.get_parts(rows.geometry.to_numpy()))
     first = layer[~layer["candidate_id"].duplicated()].reset_index(drop=True)
     names = first["candidate_id"]
     geometry = np.array(
@@ -171,7 +172,7 @@ def _joined(layer: gpd.GeoDataFrame, file: Path) -> tuple[gpd.GeoDataFrame, list
     return first.set_geometry(gpd.GeoSeries(geometry, crs=layer.crs)), list(pieces)
 
 
-def _side_by_side(shapes: NDArray[np.object_]) -> bool:
+def _cover_nothing_twice(shapes: NDArray[np.object_]) -> bool:
     """Whether polygons are sound and cover no ground twice."""
     if not bool(shapely.is_valid(shapes).all()) or bool((shapely.get_dimensions(shapes) != 2).any()):
         return False

@@ -76,7 +76,7 @@ def digests(rows: gpd.GeoDataFrame) -> pd.DataFrame:
     said = (json.dumps([_plain(value) for value in row]).encode() for row in facts.itertuples(index=False))
     return pd.DataFrame(
         {
-            "row": [_digest(words + boundary) for words, boundary in zip(said, boundaries, strict=True)],
+            "row": [_digest(words + (boundary or b"")) for words, boundary in zip(said, boundaries, strict=True)],
             "headwall": [_digest(line or b"") for line in lines],
         },
         index=rows.index,

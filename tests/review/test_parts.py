@@ -1,5 +1,7 @@
 """Pieces of one boundary that lie side by side."""
 
+from itertools import pairwise
+
 import numpy as np
 import shapely
 from hypothesis import given, settings
@@ -29,11 +31,7 @@ def test_a_field_cut_along_lines_is_valid_and_nearly_whole(columns, rows):
     """Cuts at least a metre apart: a hundred metres to a side, cut into up to 20 rectangles."""
     xs = np.unique(np.round([0.0, *columns, 100.0]))
     ys = np.unique(np.round([0.0, *rows, 100.0]))
-    cells = [
-        shapely.box(x0, y0, x1, y1)
-        for x0, x1 in zip(xs[:-1], xs[1:], strict=True)
-        for y0, y1 in zip(ys[:-1], ys[1:], strict=True)
-    ]
+    cells = [shapely.box(x0, y0, x1, y1) for x0, x1 in pairwise(xs) for y0, y1 in pairwise(ys)]
     both = side_by_side(np.array(cells, dtype=object))
     assert both.is_valid and len(both.geoms) == len(cells)
     cuts = len(xs) + len(ys) - 4

@@ -1,4 +1,4 @@
-"""The way through QGIS: what goes out comes back unchanged, edits come back whole, and nothing is lost or slipped in."""
+"""The way through QGIS: what goes out comes back unchanged, edits come back whole, nothing is lost."""
 
 import shutil
 import sqlite3

@@ -68,6 +68,8 @@ def write_candidates(desk: Desk, rows: gpd.GeoDataFrame, forms: dict[str, Form],
     """
     marks = digests(rows)
     table = rows.assign(**{EXPORTED: marks["row"] + " " + marks["headwall"], EXPORTED_FOR: desk.label})
+    # As a number, since QGIS's lists write the word true into a boolean as 0.
+    table["is_slump"] = table["is_slump"].astype("Int32")
     if RANK in desk.candidates:
         table[RANK] = desk.candidates.set_index("id")[RANK]
     table = table.reset_index(names="candidate_id")

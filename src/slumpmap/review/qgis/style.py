@@ -33,9 +33,9 @@ _COLOURS = {
     "unsure": ("Unsure", "220,130,190,255"),
 }
 _CASING: Stroke = ("0,0,0,150", 1.1, "solid")
+_SLUMP, _REJECTED = 'coalesce("is_slump" = 1, false)', 'coalesce("is_slump" = 0, false)'
 _VERDICT = (
-    "CASE WHEN \"unsure\" THEN 'unsure' WHEN \"is_slump\" THEN 'slump'"
-    " WHEN NOT \"is_slump\" THEN 'reject' ELSE 'open' END"
+    f"CASE WHEN \"unsure\" THEN 'unsure' WHEN {_SLUMP} THEN 'slump' WHEN {_REJECTED} THEN 'reject' ELSE 'open' END"
 )
 _LABELS_TO = 25_000
 
@@ -114,7 +114,7 @@ def candidate_form(groups: Sequence[str], area_crs: str | None, crs: str, ranked
     two_verdicts = ('NOT ("unsure" AND "is_slump" IS NOT NULL)', "Unsure, and a verdict: set the verdict to Open.")
     final = ('NOT coalesce("unsure", false)', "An adjudicator decides: unsure is not a verdict.")
     needs_probability = (
-        "NOT coalesce(\"is_slump\", false) OR coalesce(\"probability\", '') IN ('high', 'medium', 'low')",
+        f"NOT {_SLUMP} OR coalesce(\"probability\", '') IN ('high', 'medium', 'low')",
         "A slump needs a probability: high, medium or low.",
     )
     rank = (Column(RANK, "Place in the queue", widget="Range", editable=False),) if ranked else ()
@@ -157,8 +157,8 @@ def candidate_form(groups: Sequence[str], area_crs: str | None, crs: str, ranked
         Group("Candidate", ("candidate_id", *((RANK,) if ranked else ()), AREA)),
         Group("Verdict", ("is_slump", "unsure")),
         Group("What it shows (Xia et al. 2022)", CRITERIA_COLUMNS),
-        Group("A slump", ("probability", "initiation"), '"is_slump"'),
-        Group("Not a slump", ("reason", "use_as_negative"), 'NOT "is_slump"'),
+        Group("A slump", ("probability", "initiation"), _SLUMP),
+        Group("Not a slump", ("reason", "use_as_negative"), _REJECTED),
         Group("Remarks", ("note",)),
     )
     title = f"\"candidate_id\" || '  ' || {_VERDICT}"
@@ -271,7 +271,7 @@ def _put_columns(parent: Element, form: Form) -> None:
 
 
 def _verdicts() -> Options:
-    return {"map": [{"Open": NO_VALUE}, {"Slump": "true"}, {"Not a slump": "false"}]}
+    return {"map": [{"Open": NO_VALUE}, {"Slump": "1"}, {"Not a slump": "0"}]}
 
 
 def _values(names: Mapping[str, str]) -> Options:

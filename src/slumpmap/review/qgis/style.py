@@ -28,7 +28,7 @@ CANDIDATES_TITLE, HEADWALLS_TITLE = "Candidates", "Headwalls"
 # Colours that people of any colour vision tell apart (Okabe and Ito 2008), on images of green and brown ground.
 _COLOURS = {
     "open": ("Open", "240,228,66,255"),
-    "slump": ("Slump", "230,90,0,255"),
+    "slump": ("Slump", "255,120,0,255"),
     "reject": ("Not a slump", "86,180,233,255"),
     "unsure": ("Unsure", "220,130,190,255"),
 }

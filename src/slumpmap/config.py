@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid, box_area, check_projected
+from slumpmap.names import check_different, check_reviewer
 from slumpmap.recipes import Recipe, with_recipe
 from slumpmap.vector import read_layer
 
@@ -344,6 +345,22 @@ class ReviewSettings(BoundarySettings):
     repeat_share: Share = Field(
         0.01, description="share of the candidates that a reviewer is shown twice, unnoticed, to see how steady he is"
     )
+
+    @field_validator("reviewers", "adjudicator")
+    @classmethod
+    def _names_are_file_names(cls, given: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        try:
+            return check_reviewer(given) if isinstance(given, str) else tuple(map(check_reviewer, given))
+        except InputError as error:
+            raise ValueError(f"{error.source}: {error.fault}; {error.remedy}") from error
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        try:
+            check_different([*self.reviewers, self.adjudicator])
+        except InputError as error:
+            raise ValueError(f"{error.source}: {error.fault}") from error
+        return self
 
 
 class DatedImage(Settings):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +24,7 @@ from rasterio.windows import Window as RasterWindow
 
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, write_text
-from slumpmap.grid import Grid, Window
+from slumpmap.grid import Grid, Tile, Window
 
 RGB_NODATA = 0
 PROBABILITY_NODATA = 255
@@ -171,15 +172,21 @@ def write_cog(
         )
 
 
-def write_mosaic(grid: Grid, folder: Path, bands: int, nodata: int) -> None:
-    """Writes `folder/mosaic.vrt`, which shows the 8-bit tiles of a folder as one raster to any GIS.
+def write_mosaic(
+    grid: Grid, folder: Path, bands: int, nodata: int, out: Path | None = None, tiles: Iterable[Tile] | None = None
+) -> None:
+    """Writes a VRT that shows the 8-bit tiles of a folder as one raster to any GIS.
 
     Args:
         grid: the campaign's grid.
-        folder: where the tiles are, `x000_y000.tif`; the paths in the file are relative to it.
+        folder: where the tiles are, `x000_y000.tif`; the paths in the VRT are relative to it.
         bands: number of bands of each tile.
         nodata: value where there is no tile.
+        out: the file to make; None: `mosaic.vrt` beside the tiles.
+        tiles: those that are shown; None: all.
     """
+    out = Path(folder) / "mosaic.vrt" if out is None else Path(out)
+    way = Path(os.path.relpath(folder, out.parent))
     side = grid.tile_px
     columns = (max(tile.x for tile in grid.tiles) + 1) * side
     rows = (max(tile.y for tile in grid.tiles) + 1) * side
@@ -192,15 +199,20 @@ def write_mosaic(grid: Grid, folder: Path, bands: int, nodata: int) -> None:
         band = ElementTree.SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
         ElementTree.SubElement(band, "NoDataValue").text = str(nodata)
         ElementTree.SubElement(band, "ColorInterp").text = colour
-        for tile in grid.tiles:
+        for tile in grid.tiles if tiles is None else tiles:
             source = ElementTree.SubElement(band, "SimpleSource")
-            ElementTree.SubElement(source, "SourceFilename", relativeToVRT="1").text = f"{tile.id}.tif"
+            path = (way / f"{tile.id}.tif").as_posix()
+            ElementTree.SubElement(source, "SourceFilename", relativeToVRT="1").text = path
             ElementTree.SubElement(source, "SourceBand").text = str(number)
+            # With this a tile is opened when it is looked at, not when the mosaic is.
+            facts = {"RasterXSize": side, "RasterYSize": side, "DataType": "Byte"}
+            facts |= {"BlockXSize": BLOCK_PX, "BlockYSize": BLOCK_PX}
+            ElementTree.SubElement(source, "SourceProperties", {key: str(value) for key, value in facts.items()})
             for name, column, row in (("SrcRect", 0, 0), ("DstRect", tile.window.column, tile.window.row)):
                 place = {"xOff": column, "yOff": row, "xSize": side, "ySize": side}
                 ElementTree.SubElement(source, name, {key: str(value) for key, value in place.items()})
     ElementTree.indent(root)
-    write_text(Path(folder) / "mosaic.vrt", ElementTree.tostring(root, encoding="unicode") + "\n")
+    write_text(out, ElementTree.tostring(root, encoding="unicode") + "\n")
 
 
 class Mosaic:

@@ -109,7 +109,7 @@ class Store:
     def __init__(self, path: Path, reviewer: str) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._claim = _claim(self.path.with_name(f".{self.path.stem}.lock"), self.path, reviewer)
+        self._claim = claim(self.path, reviewer)
         self._lock = threading.RLock()
         # It holds the page's token, which is nobody else's on a shared machine.
         self.path.touch(mode=0o600)
@@ -342,8 +342,17 @@ def _age(moment: str) -> float:
     return abs((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
 
 
-def _claim(lock: Path, path: Path, reviewer: str) -> IO[bytes]:
-    """Holds a lock file for as long as this process lives, however it ends."""
+def claim(path: Path, reviewer: str) -> IO[bytes]:
+    """Holds a reviewer's desk, by a lock file, for as long as the file is open, however the process ends.
+
+    Args:
+        path: the reviewer's SQLite file, which need not be there.
+        reviewer: whose it is.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    lock = path.with_name(f".{path.stem}.lock")
     handle = lock.open("ab")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 import pyogrio
 import shapely
-from pyogrio.errors import DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.errors import GEOSException
 
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
@@ -47,13 +50,7 @@ def read_layer(
         InputError: file missing or unreadable, no CRS, column missing, invalid, empty or wrong geometry,
             duplicate values, or no rows where some are needed.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
-    try:
-        layer = gpd.read_parquet(path) if path.suffix == ".parquet" else pyogrio.read_dataframe(path)
-    except (DataSourceError, OSError, ValueError) as error:
-        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+    layer = open_layer(path, what)
     if not isinstance(layer, gpd.GeoDataFrame):
         raise InputError(path, f"{what} has no geometry column", "save it as a layer with geometries")
     if layer.crs is None:
@@ -70,6 +67,27 @@ def read_layer(
     layer = layer.reset_index(drop=True)
     layer.geometry = shapely.force_2d(layer.geometry.to_numpy())
     return layer if crs is None else layer.to_crs(crs)
+
+
+def open_layer(path: Path | str, what: str, **options: Any) -> gpd.GeoDataFrame | pd.DataFrame:
+    """Reads a vector layer or table as it is, unchecked.
+
+    Args:
+        path: GeoPackage, shapefile, GeoJSON or GeoParquet; what GDAL calls `/vsi...` too.
+        what: what the layer is to the user, for the message.
+        options: for `pyogrio.read_dataframe`, such as `layer`; GeoParquet has none.
+
+    Raises:
+        InputError: the file is missing or unreadable.
+    """
+    if not str(path).startswith("/vsi") and not Path(path).exists():
+        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+    try:
+        if Path(path).suffix == ".parquet":
+            return gpd.read_parquet(path)
+        return pyogrio.read_dataframe(path, **options)
+    except (DataSourceError, DataLayerError, OSError, ValueError, GEOSException) as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
 
 
 def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Sequence[str]) -> None:

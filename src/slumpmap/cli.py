@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
+from slumpmap.cli_compare import compare, import_inventory
 from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
     CandidateSettings,
@@ -695,6 +696,8 @@ def status(config: Path) -> None:
 
 
 app.add_command(terrain)
+app.add_command(compare)
+app.add_command(import_inventory)
 
 
 def main() -> None:

@@ -123,7 +123,9 @@ def _symbols(axes: Axes, slumps: gpd.GeoDataFrame, label: str, colour: str, mark
     """Symbols at the centroids, in the order of the rows; the handle for the legend."""
     xy = shapely.get_coordinates(shapely.centroid(slumps.geometry.to_numpy())) / _KM
     size = np.clip(_POINTS_PER_HA * slumps["area_ha"].to_numpy(dtype=float), _LEAST_POINTS, _MOST_POINTS)
-    axes.scatter(*xy.T, s=size, c=colour, marker=marker, edgecolors="white", linewidths=0.3, alpha=0.85, zorder=3)
+    axes.scatter(
+        xy[:, 0], xy[:, 1], s=size, c=colour, marker=marker, edgecolors="white", linewidths=0.3, alpha=0.85, zorder=3
+    )
     return Line2D([], [], linestyle="", marker=marker, markersize=5, color=colour, markeredgecolor="white", label=label)
 
 
@@ -259,10 +261,8 @@ def _draw_example(axes: Axes, slumps: gpd.GeoDataFrame, members: NDArray[np.bool
     start = x - 0.92 * half
     axes.plot([start, start + length], [y - 0.9 * half] * 2, color=BLACK, linewidth=1.5, solid_capstyle="butt")
     axes.annotate(f"{length:g} m", (start, y - 0.9 * half), (0, 3), textcoords="offset points", fontsize=6)
-    named = "; ".join(
-        f"{side.upper()} {_few(slumps.loc[members & (slumps['inventory'] == side), 'id'])}" for side in "ab"
-    )
-    axes.set_title(f"{title}\n{named}", loc="left", fontsize=7)
+    of_a, of_b = (_few(slumps.loc[members & (slumps["inventory"] == side), "id"]) for side in "ab")
+    axes.set_title(f"{title}: A {of_a}\nB {of_b}", loc="left", fontsize=7)
 
 
 def _few(ids: pd.Series) -> str:

@@ -353,8 +353,8 @@ def _summary(
     return {
         "rules": asdict(rules),
         "zone_km2": None if outline is None else float(outline.area) / 1e6,
-        "a": _counts(inside_a) | {"outside": int((~a["inside"]).sum())},
-        "b": _counts(inside_b) | {"outside": int((~b["inside"]).sum())},
+        "a": _counts(inside_a) | {"outlines_outside": int((~a["inside"]).sum())},
+        "b": _counts(inside_b) | {"outlines_outside": int((~b["inside"]).sum())},
         "in_common": len(counted),
         "relations": {name: int((counted["relation"] == name).sum()) for name in (REPEAT, MERGED, SPLIT, STABILIZED)}
         | {
@@ -371,16 +371,16 @@ def _summary(
 
 
 def _counts(slumps: gpd.GeoDataFrame) -> dict[str, Any]:
-    """Counts of one inventory's slumps in the zone."""
-    with_counterpart = slumps["counterpart"]
+    """Counts of one inventory's slumps in the zone; outlines of one slump count once."""
+    units = slumps.drop_duplicates("unit")
     counts: dict[str, Any] = {
-        "slumps": len(slumps),
-        "drawn_twice": len(slumps) - int(slumps["unit"].nunique()),
-        "counterpart": int(with_counterpart.sum()),
-        "only_here": int((~with_counterpart).sum()),
+        "outlines": len(slumps),
+        "slumps": len(units),
+        "counterpart": int(units["counterpart"].sum()),
+        "only_here": int((~units["counterpart"]).sum()),
     }
     if "probability" in slumps and slumps["probability"].notna().any():
-        given = slumps["probability"].fillna("unknown").value_counts()
+        given = units["probability"].fillna("unknown").value_counts()
         counts["by_probability"] = {name: int(given.get(name, 0)) for name in (*PROBABILITIES, "unknown")}
     return counts
 

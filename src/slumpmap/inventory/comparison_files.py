@@ -29,7 +29,7 @@ from slumpmap.inventory.comparison import (
     compare,
     equal_area_crs,
 )
-from slumpmap.inventory.foreign import Foreign, read_foreign, write_repairs
+from slumpmap.inventory.foreign import Foreign, bring, read_foreign, write_repairs
 from slumpmap.vector import LINES, read_layer, write_layer
 
 _DATE = re.compile(r"\d{4}(-\d\d-\d\d)?")
@@ -86,7 +86,8 @@ def compare_files(
     if crs is None:
         crs = equal_area_crs(*(one.slumps for one in foreign))
     check_projected(crs, "--crs")
-    first, second = (one.slumps.to_crs(crs) for one in foreign)
+    foreign = [bring(one, crs) for one in foreign]
+    first, second = (one.slumps for one in foreign)
     zone = read_zone(within, roads, road_buffer_m, crs)
     scars = None if stable is None else _marked(first, a, *stable)
     in_order = a_earlier or earlier(first["date"], second["date"])
@@ -203,10 +204,9 @@ def statement(summary: Mapping[str, Any]) -> str:
 
 
 def _slumps(counts: Mapping[str, Any]) -> str:
-    """The number of slumps, and that of outlines where some stand twice."""
-    if not counts["drawn_twice"]:
-        return f"{counts['slumps']} slumps"
-    return f"{counts['slumps']} outlines of {counts['slumps'] - counts['drawn_twice']} slumps"
+    """The number of slumps, and that of outlines where some are of one slump."""
+    extra = f" ({counts['outlines']} outlines)" if counts["outlines"] != counts["slumps"] else ""
+    return f"{counts['slumps']} slumps{extra}"
 
 
 def markdown(summary: Mapping[str, Any]) -> str:
@@ -221,11 +221,11 @@ def markdown(summary: Mapping[str, Any]) -> str:
             [
                 (text, str(summary["a"][key]), str(summary["b"][key]))
                 for key, text in (
-                    ("slumps", "outlines that count"),
+                    ("slumps", "slumps"),
                     ("counterpart", "with a counterpart in the other"),
                     ("only_here", "only here"),
-                    ("drawn_twice", "outlines that repeat another of the same inventory"),
-                    ("outside", "outside the zone, not counted"),
+                    ("outlines", "outlines; more than slumps where one is drawn twice"),
+                    ("outlines_outside", "outlines outside the zone, not counted"),
                 )
             ],
         ),

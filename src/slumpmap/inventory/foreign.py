@@ -59,11 +59,13 @@ class Foreign:
         repairs: what was changed, left out or assumed: `row` (from 1 in the file; missing where it concerns the whole
             file), `id`, `problem`, `action` (mended, left out, note), `detail`.
         rows: number of rows in the file.
+        numbers: (slumps,) row in the file of each slump, from 1.
     """
 
     slumps: gpd.GeoDataFrame
     repairs: pd.DataFrame
     rows: int
+    numbers: NDArray[np.int_]
 
     def counts(self) -> pd.DataFrame:
         """Number of rows for each problem and action, in the order in which they were met."""
@@ -139,16 +141,35 @@ def read_foreign(
     slumps = _with_crs(table, path, crs, repairs)
     geometry = _mended(slumps.geometry.to_numpy(), kinds, repairs)
     slumps = slumps.set_geometry(gpd.GeoSeries(geometry, index=slumps.index, crs=slumps.crs))
-    if target_crs is not None:
-        slumps = _brought(slumps, target_crs, repairs)
     slumps, ids = _with_roles(slumps, path, columns or {}, repairs)
     if not slumps.geometry.notna().any():
         remedy = "give outlines; points and lines have no area" if len(rows) else "choose other rows or another layer"
         raise InputError(path, f"inventory has no slump with an area in {len(rows)} rows", remedy)
     slumps = _without_copies(slumps, ids, repairs)
-    kept = slumps[slumps.geometry.notna()].reset_index(drop=True)
+    there = slumps.geometry.notna().to_numpy()
     named = dict(zip(rows.tolist(), slumps["id"].tolist(), strict=True))
-    return Foreign(kept, repairs.table(named), len(rows))
+    foreign = Foreign(slumps[there].reset_index(drop=True), repairs.table(named), len(rows), rows[there])
+    return foreign if target_crs is None else bring(foreign, target_crs)
+
+
+def bring(foreign: Foreign, crs: str) -> Foreign:
+    """Brings an inventory to another CRS; outlines that cross themselves there are mended and listed.
+
+    Outlines that the CRS cannot hold are left out and listed.
+    """
+    slumps = foreign.slumps.to_crs(crs)
+    repairs = _Repairs(foreign.numbers)
+    shapes: NDArray[Any] = slumps.geometry.to_numpy().copy()
+    lost = ~np.isfinite(shapely.bounds(shapes)).all(axis=1)
+    repairs.of_rows(lost, "beyond the CRS", _OUT, f"the outline has no place in {slumps.crs.name}")
+    wrong = ~lost & ~shapely.is_valid(shapes)
+    repairs.of_rows(wrong, "invalid outline", _KEPT, f"after the change to {slumps.crs.name}")
+    shapes[wrong] = polygons_of(shapely.make_valid(shapes[wrong], method="structure", keep_collapsed=False))
+    slumps = slumps.set_geometry(gpd.GeoSeries(shapes, index=slumps.index, crs=slumps.crs))
+    table = repairs.table(dict(zip(foreign.numbers.tolist(), slumps["id"].tolist(), strict=True)))
+    listed = [part for part in (foreign.repairs, table) if len(part)]
+    both = pd.concat(listed, ignore_index=True) if listed else foreign.repairs
+    return Foreign(slumps[~lost].reset_index(drop=True), both, foreign.rows, foreign.numbers[~lost])
 
 
 def import_inventory(path: Path, out: Path, out_repairs: Path, **options: Any) -> Foreign:
@@ -383,20 +404,6 @@ def polygons_of(shapes: NDArray[Any]) -> NDArray[Any]:
     single = shapely.get_num_geometries(result) == 1
     result[single] = shapely.get_geometry(result[single], 0)
     return result
-
-
-def _brought(slumps: gpd.GeoDataFrame, crs: str, repairs: _Repairs) -> gpd.GeoDataFrame:
-    """The slumps in another CRS; those that it cannot hold have no geometry any more."""
-    before = slumps.geometry.notna().to_numpy()
-    brought = slumps.to_crs(crs)
-    shapes: NDArray[Any] = brought.geometry.to_numpy()
-    lost = before & ~np.isfinite(shapely.bounds(shapes)).all(axis=1)
-    repairs.of_rows(lost, "beyond the CRS", _OUT, f"the outline has no place in {brought.crs.name}")
-    shapes = np.where(lost, np.array(None), shapes)
-    wrong = before & ~lost & ~shapely.is_valid(shapes)
-    repairs.of_rows(wrong, "invalid outline", _KEPT, f"after the change to {brought.crs.name}")
-    shapes[wrong] = polygons_of(shapely.make_valid(shapes[wrong], method="structure", keep_collapsed=False))
-    return brought.set_geometry(gpd.GeoSeries(shapes, index=brought.index, crs=brought.crs))
 
 
 def _with_roles(

@@ -57,8 +57,10 @@ def comparison_figures(folder: Path, roads: Path | None = None, note: str = "") 
         InputError: a file is missing or refused.
     """
     summary = read_json(folder / "comparison.json")
-    slumps = read_layer(folder / "slumps.gpkg", "slumps of the comparison")
-    groups = pd.read_csv(folder / "groups.csv")
+    # A column of an empty table has no type of its own, and would choose columns, not rows.
+    flags = {"inside": bool}
+    slumps = read_layer(folder / "slumps.gpkg", "slumps of the comparison").astype({**flags, "counterpart": bool})
+    groups = pd.read_csv(folder / "groups.csv").astype(flags)
     with journal_style():
         figures = {
             "map": _map(slumps, summary, _zone(folder, slumps), roads, note),
@@ -107,7 +109,7 @@ def _map(
 def _kinds(slumps: gpd.GeoDataFrame, summary: dict[str, Any]) -> list[tuple[str, gpd.GeoDataFrame, str, str]]:
     """Label, slumps, colour and marker of each kind: a slump that is drawn twice, or that both have, stands once."""
     ordered = slumps.sort_values(["area_ha", "id"], ascending=[False, True])
-    inside, both = ordered["inside"].astype(bool), ordered["counterpart"].astype(bool)
+    inside, both = ordered["inside"], ordered["counterpart"]
     alone = ordered[inside & ~both].drop_duplicates(["inventory", "unit"])
     common = ordered[both & (ordered["inventory"] == "b")]
     common = common[common["group"].isin(ordered.loc[inside, "group"])].drop_duplicates("group")
@@ -232,11 +234,11 @@ def choose_examples(slumps: gpd.GeoDataFrame, groups: pd.DataFrame) -> list[tupl
         groups: `group`, `relation`, `inside`, `area_b_ha`.
     """
     counted = groups[groups["inside"]].sort_values(["area_b_ha", "group"], ascending=[False, True])
-    firsts = counted.groupby("relation", sort=False).head(1)
+    firsts = counted.drop_duplicates("relation")
     order = {name: place for place, name in enumerate((MERGED, SPLIT, STABILIZED, UNKNOWN, REPEAT))}
     firsts = firsts.sort_values("relation", key=lambda names: names.map(order))
     examples = [(row.relation, (slumps["group"] == row.group).to_numpy()) for row in firsts.itertuples()]
-    alone = slumps[slumps["inside"].astype(bool) & ~slumps["counterpart"].astype(bool)]
+    alone = slumps[slumps["inside"] & ~slumps["counterpart"]]
     for side in "ab":
         largest = alone[alone["inventory"] == side].sort_values(["area_ha", "id"], ascending=[False, True]).index[:1]
         if len(largest):

@@ -20,6 +20,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
 from slumpmap.inventory.selection import spatial_blocks
 
@@ -28,13 +29,13 @@ Rows = NDArray[np.intp]
 Kind = Literal["number", "hump", "direction", "class"]
 Model = Literal["logistic", "trees"]
 
-_ITERATIONS = 1000
+_ITERATIONS, _TOLERANCE = 100, 1e-8
 _GRID = 25
 _DIRECTIONS = np.arange(0.0, 360.0, 15.0)
 # Rows of the landscape over which a partial dependence is averaged.
 _AVERAGED = 2000
 # Small trees that learn slowly: a few hundred slumps must not be learned by heart.
-_TREES = {"max_iter": 150, "learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 20, "l2_regularization": 1.0}
+_TREES = {"max_iter": 100, "learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 20, "l2_regularization": 1.0}
 
 
 @dataclass(frozen=True)
@@ -190,63 +191,82 @@ def joint_model(
     if len(np.unique(block[is_slump])) < folds:
         raise ValueError(f"slumps lie in {len(np.unique(block[is_slump]))} blocks: too few for {folds} folds")
     design = _Design.of(table[~is_slump], factors, table)
-    matrix, terms = design.matrix(table), design.terms()
-    parts = list(
-        StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32).split(matrix, is_slump, groups=block)
-    )
-    whole = _predicted(matrix, is_slump, parts, model, ridge)
-    none = _predicted(matrix[:, :0], is_slump, parts, model, ridge)
-    loss, nothing = _loss(whole, is_slump), _loss(none, is_slump)
+    cases = _Cases(design.matrix(table), is_slump, block, model, ridge)
+    # The models are small: more threads would wait for each other, and could round in another order.
+    with threadpool_limits(limits=1):
+        return _judged(cases, design, table, folds, repeats, level, seed, int((~known).sum()))
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """What a model learns from: (rows, terms) values, which rows are slumps, their blocks; and how it learns."""
+
+    matrix: Floats
+    is_slump: NDArray[np.bool_]
+    block: Rows
+    model: Model
+    ridge: float
+
+
+def _judged(
+    cases: _Cases,
+    design: _Design,
+    table: pd.DataFrame,
+    folds: int,
+    repeats: int,
+    level: float,
+    seed: int,
+    dropped: int,
+) -> Joint:
+    """The model of all factors, and each factor judged on blocks that were not seen."""
+    is_slump, terms = cases.is_slump, design.terms()
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
+    parts = list(splitter.split(cases.matrix, is_slump, groups=cases.block))
     rng = np.random.default_rng(seed)
-    times = _draws(block, repeats, rng)
+    times = _draws(cases.block, repeats, rng)
+    whole = _predicted(cases, parts, np.ones(len(terms), dtype=bool))
+    loss = _loss(whole, is_slump)
+    nothing = _loss(_predicted(cases, parts, np.zeros(len(terms), dtype=bool)), is_slump)
     rows = []
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(factor.name for factor in design.factors):
         of_factor = np.array([factor == name for factor, _ in terms])
-        without = _loss(_predicted(matrix[:, ~of_factor], is_slump, parts, model, ridge), is_slump)
-        alone = _loss(_predicted(matrix[:, of_factor], is_slump, parts, model, ridge), is_slump)
-        lower, upper = _gain_interval(without - loss, is_slump, block, times, level)
-        rows.append(
-            {
-                "factor": name,
-                "alone": (nothing - alone).sum() / is_slump.sum(),
-                "after_others": (without - loss).sum() / is_slump.sum(),
-                "lower": lower,
-                "upper": upper,
-                "holds": lower > 0,
-            }
-        )
-    fitted = _fit(matrix, is_slump, model, ridge)
+        added = _loss(_predicted(cases, parts, ~of_factor), is_slump) - loss
+        alone = nothing - _loss(_predicted(cases, parts, of_factor), is_slump)
+        lower, upper = _gain_interval(added, is_slump, cases.block, times, level)
+        gains = {"alone": alone.sum() / is_slump.sum(), "after_others": added.sum() / is_slump.sum()}
+        rows.append({"factor": name, **gains, "lower": lower, "upper": upper, "holds": lower > 0})
+    fitted = _fit(cases.matrix, is_slump, cases.model, cases.ridge)
     return Joint(
-        _coefficients(fitted, matrix, is_slump, terms, block, times, level, ridge)
-        if isinstance(fitted, LogisticRegression)
-        else pd.DataFrame(columns=["factor", "term", "coefficient", "lower", "upper"]),
+        _coefficients(fitted, cases, terms, times, level),
         pd.DataFrame(rows),
         _dependence(fitted, design, table[~is_slump], rng),
         float(np.mean([roc_auc_score(is_slump[test], whole[test]) for _, test in parts])),
         float((nothing - loss).sum() / is_slump.sum()),
         int(is_slump.sum()),
         int((~is_slump).sum()),
-        int((~known).sum()),
-        len(np.unique(block)),
+        dropped,
+        len(np.unique(cases.block)),
     )
 
 
 def _fit(matrix: Floats, is_slump: NDArray[np.bool_], model: Model, ridge: float, weight: Floats | None = None) -> Any:
     if model == "trees":
         return HistGradientBoostingClassifier(random_state=0, early_stopping=False, **_TREES).fit(matrix, is_slump)
-    return LogisticRegression(C=1 / ridge, max_iter=_ITERATIONS).fit(matrix, is_slump, sample_weight=weight)
+    # Newton's method is exact where there are many more rows than terms; the default stops at three decimals.
+    logistic = LogisticRegression(C=1 / ridge, solver="newton-cholesky", max_iter=_ITERATIONS, tol=_TOLERANCE)
+    return logistic.fit(matrix, is_slump, sample_weight=weight)
 
 
-def _predicted(
-    matrix: Floats, is_slump: NDArray[np.bool_], parts: Sequence[tuple[Rows, Rows]], model: Model, ridge: float
-) -> Floats:
-    """(rows,) probability of a slump, each row by the model that has not seen its block."""
-    result = np.empty(len(matrix))
+def _predicted(cases: _Cases, parts: Sequence[tuple[Rows, Rows]], terms: NDArray[np.bool_]) -> Floats:
+    """(rows,) probability of a slump by the chosen terms, each row by the model that has not seen its block."""
+    result = np.empty(len(cases.matrix))
+    chosen = cases.matrix[:, terms]
     for train, test in parts:
-        if matrix.shape[1]:
-            result[test] = _fit(matrix[train], is_slump[train], model, ridge).predict_proba(matrix[test])[:, 1]
+        if terms.any():
+            fitted = _fit(chosen[train], cases.is_slump[train], cases.model, cases.ridge)
+            result[test] = fitted.predict_proba(chosen[test])[:, 1]
         else:
-            result[test] = is_slump[train].mean()
+            result[test] = cases.is_slump[train].mean()
     return result
 
 
@@ -274,20 +294,15 @@ def _gain_interval(
 
 
 def _coefficients(
-    fitted: LogisticRegression,
-    matrix: Floats,
-    is_slump: NDArray[np.bool_],
-    terms: Sequence[tuple[str, str]],
-    block: Rows,
-    times: Rows,
-    level: float,
-    ridge: float,
+    fitted: Any, cases: _Cases, terms: Sequence[tuple[str, str]], times: Rows, level: float
 ) -> pd.DataFrame:
-    """Coefficients with intervals from models of drawn blocks."""
+    """Coefficients with intervals from models of drawn blocks; no rows for trees, which have none."""
+    if cases.model == "trees":
+        return pd.DataFrame(columns=["factor", "term", "coefficient", "lower", "upper"])
     drawn = [
-        _fit(matrix, is_slump, "logistic", ridge, weight).coef_[0]
-        for weight in (draw[block].astype(float) for draw in times)
-        if weight[is_slump].any() and weight[~is_slump].any()
+        _fit(cases.matrix, cases.is_slump, "logistic", cases.ridge, weight).coef_[0]
+        for weight in (draw[cases.block].astype(float) for draw in times)
+        if weight[cases.is_slump].any() and weight[~cases.is_slump].any()
     ]
     lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     named = pd.DataFrame(list(terms), columns=["factor", "term"])

@@ -111,6 +111,7 @@ def group_checks(
     """Groups of probability and of initiation: sums and percentages."""
     graded = sum(count for count, _ in probability.values())
     begun = sum(initiation.values())
+    groups = " + ".join(map(str, initiation.values()))
     most = initiation["2016-2017"]
     sums = " + ".join(str(count) for count, _ in probability.values())
     checks = [check("4.3", "slumps by probability are all", f"{SLUMPS}", f"{sums} = {graded}", graded == SLUMPS)]
@@ -123,8 +124,8 @@ def group_checks(
     short = SLUMPS - begun
     return [
         *checks,
-        check("5", "slumps by initiation are all", f"{SLUMPS}",
-              f"{' + '.join(map(str, initiation.values()))} = {begun}", begun == SLUMPS, f"{short} slumps are in no group" if short else ""),
+        check("5", "slumps by initiation are all", f"{SLUMPS}", f"{groups} = {begun}", begun == SLUMPS,
+              f"{short} slumps are in no group" if short else ""),
         check("5", "more than half began from 2016 to 2017", "> 50 %",
               f"{100 * most / SLUMPS:.1f} % of all, {100 * most / begun:.1f} % of those in a group", most > SLUMPS / 2),
     ]  # fmt: skip

@@ -243,7 +243,7 @@ def choose_examples(slumps: gpd.GeoDataFrame, groups: pd.DataFrame) -> list[tupl
         largest = alone[alone["inventory"] == side].sort_values(["area_ha", "id"], ascending=[False, True]).index[:1]
         if len(largest):
             examples.append((f"only {side.upper()}", np.asarray(slumps.index == largest[0])))
-    others = counted[(counted["relation"] == REPEAT) & ~counted["group"].isin(firsts["group"])]
+    others = counted[(counted["relation"] == REPEAT) & ~counted["group"].isin(firsts["group"])].head(_EXAMPLES)
     examples += [(row.relation, (slumps["group"] == row.group).to_numpy()) for row in others.itertuples()]
     return [(str(title), members) for title, members in examples[:_EXAMPLES]]
 

@@ -189,8 +189,10 @@ class _Numbers:
 
 
 def _overlaps(first: NDArray[Any], second: NDArray[Any]) -> pd.DataFrame:
-    """Pairs with an area in common: rows `a` and `b`, areas in square metres, `iou`, shares."""
+    """Pairs with an area in common: rows `a` and `b`, areas in square metres, `iou`, shares; of one layer each once."""
     left, right = STRtree(second).query(first, predicate="intersects")
+    if first is second:
+        left, right = left[left < right], right[left < right]
     common = shapely.area(shapely.intersection(first[left], second[right]))
     left, right, common = (values[common > 0] for values in (left, right, common))
     area_a, area_b = shapely.area(first[left]), shapely.area(second[right])

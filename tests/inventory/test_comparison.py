@@ -235,6 +235,13 @@ def test_counterparts_are_looked_for_beyond_the_zone():
     assert result.summary["at_iou"][0]["share_a"] == 1 and result.summary["at_iou"][0]["share_b"] is None
 
 
+def test_a_slump_lies_where_its_centroid_is():
+    """The centre of gravity, as the paper measures distances from, also where a horseshoe does not cover it."""
+    horseshoe = box(X, Y, X + 300, Y + 300).difference(box(X + 50, Y + 50, X + 250, Y + 300))
+    row = compare(layer("a", [horseshoe]), layer("b", [shape(9)]), Zone(box(X + 60, Y + 60, X + 240, Y + 290)))
+    assert row.summary["a"]["slumps"] == 1 and not horseshoe.covers(horseshoe.centroid)
+
+
 def test_a_zone_that_cannot_be_is_refused(tmp_path):
     write_layer(gpd.GeoDataFrame(geometry=[ROAD], crs=UTM), tmp_path / "roads.gpkg")
     write_layer(gpd.GeoDataFrame(geometry=[], crs=UTM), tmp_path / "none.gpkg")
@@ -369,6 +376,7 @@ def test_dates_say_which_is_earlier():
         (["2014"], ["2015"], True),
         (["2014", "2016-07-12"], ["2016-07-13"], True),
         (["2016"], ["2016-07-13"], False),
+        (["2014-08-08"], ["2014-08-08"], False),
         (["2018"], ["2014"], False),
         (["2014", None], ["2018"], False),
         (["2009-2011"], ["2018"], False),

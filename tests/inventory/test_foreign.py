@@ -14,10 +14,12 @@ import pandas as pd
 import pyogrio
 import pytest
 import shapely
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import GeometryCollection, LineString, MultiPolygon, Point, Polygon, box
 
+from slumpmap.cli import app
 from slumpmap.errors import InputError
 from slumpmap.inventory.foreign import import_inventory, polygons_of, read_foreign
 from slumpmap.labels import SLUMP_COLUMNS
@@ -352,3 +354,14 @@ def test_arctic_inventories():
     dated = read_foreign(ARCTIC, layer="rts_multidate", where=date)
     assert len(dated.slumps) == dated.rows == 53
     assert len(listed(dated, "outline stands twice")) == 8
+
+
+def test_command_says_what_it_did(tmp_path):
+    path = save(tmp_path / "theirs.gpkg", [square(0), BOWTIE, Point(X, Y)], nr=["a", "b", "c"])
+    made = [str(tmp_path / name) for name in ("repairs.csv", "slumps.gpkg")]
+    options = ["--column", "id=nr", "--crs", "EPSG:32645", "--out-repairs", made[0], "--out", made[1]]
+    done = CliRunner().invoke(app, ["import-inventory", str(path), *options])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("2 slumps from 3 rows") and "1 left out: no polygon" in done.output
+    slumps = read_layer(tmp_path / "slumps.gpkg", "slumps")
+    assert slumps["id"].tolist() == ["a", "b"] and slumps.crs == "EPSG:32645"

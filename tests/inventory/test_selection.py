@@ -128,6 +128,11 @@ def test_thinned_equals_the_loop(seed, count, distance):
         assert pdist(xy[kept]).min() >= distance
 
 
+def test_points_at_just_the_distance_stay():
+    xy = np.column_stack([np.arange(5) * 10.0, np.zeros(5)])
+    assert thinned(xy, 10, RNG(1)).tolist() == [0, 1, 2, 3, 4] and len(thinned(xy, 10.001, RNG(1))) <= 3
+
+
 # --- Kolmogorov-Smirnov ---------------------------------------------------------------------------------------------
 
 

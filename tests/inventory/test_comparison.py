@@ -305,7 +305,7 @@ def test_statement_of_the_paper(campaign):
         "niu has 42 slumps in the zone of",
         "up to 5 km from the roads; ours has 47 slumps there",
         "Of those of ours, 4 have low or medium probability",
-        "39 of the former have a counterpart, 3 have none; 39 of the latter have one, 8 have none",
+        "Of the former 39 have a counterpart and 3 none, of the latter 39 and 8.",
     ):
         assert part in done.output
     summary = json.loads((campaign / "out" / "comparison.json").read_text())

@@ -42,6 +42,7 @@ _POINTS_PER_HA, _LEAST_POINTS, _MOST_POINTS = 16.0, 8.0, 400.0
 # The longer side of a map is at most so many times the shorter one.
 _SLENDER = 2.5
 _EXAMPLES = 6
+_OUTSIDE = "outside the zone"
 _OUTLINE_A, _OUTLINE_B = ORANGE, BLUE
 
 
@@ -91,7 +92,8 @@ def _map(
     handles = _lines(axes, roads, zone, slumps)
     for label, chosen, colour, marker in _kinds(slumps, summary):
         if len(chosen):
-            handles.append(_symbols(axes, chosen, f"{label} ({len(chosen)})", colour, marker))
+            text = label if label == _OUTSIDE else f"{label} ({len(chosen)})"
+            handles.append(_symbols(axes, chosen, text, colour, marker))
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     axes.set_aspect("equal")
@@ -117,7 +119,7 @@ def _kinds(slumps: gpd.GeoDataFrame, summary: dict[str, Any]) -> list[tuple[str,
         (f"only {summary['name_a']}", alone[alone["inventory"] == "a"], ORANGE, "^"),
         (f"only {summary['name_b']}", alone[alone["inventory"] == "b"], VERMILION, "s"),
         ("in both", common, BLUE, "o"),
-        ("outside the zone", ordered[~inside].drop(index=common.index, errors="ignore"), "#BBBBBB", "."),
+        (_OUTSIDE, ordered[~inside].drop(index=common.index, errors="ignore"), "#BBBBBB", "."),
     ]
 
 

@@ -198,8 +198,8 @@ def statement(summary: Mapping[str, Any]) -> str:
         if unsure:
             text += f" Of those of {name}, {unsure} have low or medium probability."
     return (
-        f"{text} {a['counterpart']} of the former have a counterpart, {a['only_here']} have none; {b['counterpart']} of"
-        f" the latter have one, {b['only_here']} have none."
+        f"{text} Of the former {a['counterpart']} have a counterpart and {a['only_here']} none, of the latter"
+        f" {b['counterpart']} and {b['only_here']}."
     )
 
 

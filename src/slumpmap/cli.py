@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap import __version__
-from slumpmap.cli_compare import compare, import_inventory
-from slumpmap.cli_terrain import terrain
+from slumpmap import __version__, cli_compare, cli_growth, cli_review, cli_terrain
 from slumpmap.config import (
+    BoundarySettings,
     CandidateSettings,
     CompositeSettings,
     ExpertSettings,
@@ -174,6 +173,17 @@ def tiles(
     from slumpmap.imagery.composite import make_tiles
 
     make_tiles(catalogue, scaling, Grid.read(grid_file), year, settings, out, tile_ids.split(","))
+
+
+@app.command("mosaic")
+@grid_option
+@path_option("folder", "folder of the 8-bit tiles of a year")
+@bands_option
+def mosaic(grid_file: Path, folder: Path, bands: str) -> None:
+    """Write mosaic.vrt, which shows the tiles of a year as one image."""
+    from slumpmap.raster import RGB_NODATA, write_mosaic
+
+    write_mosaic(Grid.read(grid_file), folder, len(bands.split(",")), RGB_NODATA)
 
 
 @app.command("layers")
@@ -426,6 +436,7 @@ def simulate_review(
 @click.option("--reviewer", "reviewers", multiple=True, required=True, help="name of a reviewer, or NAME=FILE")
 @click.option("--adjudicator", required=True, help="name of the adjudicator, or NAME=FILE")
 @click.option("--iteration", type=int, required=True, help="number of the iteration")
+@with_settings(BoundarySettings)
 @out_option
 def outcome(
     candidates: Path,
@@ -435,6 +446,7 @@ def outcome(
     reviewers: tuple[str, ...],
     adjudicator: str,
     iteration: int,
+    settings: BoundarySettings,
     out: Path,
 ) -> None:
     """Count the decisions of an iteration and write what follows from them."""
@@ -445,7 +457,9 @@ def outcome(
         return name, Path(file) if file else None
 
     opinions = dict(named_file(text) for text in reviewers)
-    make_outcome(candidates, positives, negatives, rejected, opinions, named_file(adjudicator), iteration, out)
+    make_outcome(
+        candidates, positives, negatives, rejected, opinions, named_file(adjudicator), iteration, settings.boundary, out
+    )
 
 
 @app.command("slumps")
@@ -466,6 +480,7 @@ def slumps(positives: Path, accepted: Path, out: Path) -> None:
 @path_option("slope", "slope, degrees", required=False)
 @path_option("aspect", "aspect, degrees", required=False)
 @path_option("roads", "roads and railways", required=False)
+@path_option("growth", "what was measured of the slumps of an iteration", required=False, multiple=True)
 @with_settings(InventorySettings)
 @out_option
 def inventory(
@@ -475,14 +490,15 @@ def inventory(
     slope: Path | None,
     aspect: Path | None,
     roads: Path | None,
+    growth: tuple[Path, ...],
     settings: InventorySettings,
     out: Path,
 ) -> None:
     """Write the inventory with its attributes as GeoPackage, GeoParquet and CSV."""
     from slumpmap.inventory.build import build_inventory
 
-    paths = [out.with_suffix(suffix) for suffix in (".gpkg", ".parquet", ".csv")]
-    build_inventory(slumps, Grid.read(grid_file), dem, slope, aspect, roads, settings, *paths)
+    gpkg, parquet, csv = (out.with_suffix(suffix) for suffix in (".gpkg", ".parquet", ".csv"))
+    build_inventory(slumps, Grid.read(grid_file), dem, slope, aspect, roads, settings, gpkg, parquet, csv, growth)
 
 
 @app.command("evaluate")
@@ -695,9 +711,9 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-app.add_command(terrain)
-app.add_command(compare)
-app.add_command(import_inventory)
+for room in (cli_compare, cli_growth, cli_review, cli_terrain):
+    for command in room.COMMANDS:
+        app.add_command(command)
 
 
 def main() -> None:

@@ -152,3 +152,6 @@ def import_inventory(file: Path, target_crs: str | None, out_repairs: Path, out:
     click.echo(f"{len(foreign.slumps)} slumps from {foreign.rows} rows")
     for row in foreign.counts().itertuples():
         click.echo(f"{row.rows:6d} {row.action}: {row.problem}")
+
+
+COMMANDS = (compare, import_inventory)

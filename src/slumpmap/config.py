@@ -7,6 +7,7 @@ Unknown keys are refused with the nearest valid one.
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -320,7 +321,17 @@ class LedgerSettings(Settings):
     growth: float = Field(2.0, ge=1, description="... and it is not this many times as large as what was rejected")
 
 
-class ReviewSettings(Settings):
+class BoundarySettings(Settings):
+    """How several reviewers' boundaries of a slump become one."""
+
+    boundary: Literal["first", "majority"] = Field(
+        "first",
+        description="boundary of a slump that all reviewers accepted: the first-named reviewer's, or the ground that "
+        "more than half of them drew",
+    )
+
+
+class ReviewSettings(BoundarySettings):
     """Who decides, and where the decision files are."""
 
     mode: Literal["people", "simulated"] = Field("people", description="people write the decisions, or two programs")
@@ -329,6 +340,48 @@ class ReviewSettings(Settings):
     decisions: Path = Field(
         Path("decisions"), description="folder of the people's decision files, NN/<reviewer>.gpkg; no rule writes there"
     )
+    hide_score: bool = Field(True, description="the page shows the model's score only after the verdict")
+    repeat_share: Share = Field(
+        0.01, description="share of the candidates that a reviewer is shown twice, unnoticed, to see how steady he is"
+    )
+
+
+class DatedImage(Settings):
+    """A further dated image that reviewers see beside the campaign's years: any raster with a CRS."""
+
+    name: str = Field(min_length=1, max_length=40, description="what it is called on the page, such as `UAV`")
+    path: Path = Field(description="the raster; a relative path counts from `data`")
+    date: datetime.date = Field(description="day of acquisition, YYYY-MM-DD")
+    bands: tuple[int, int, int] | tuple[int] | None = Field(
+        None,
+        description="band numbers of red, green, blue, or of one grey band; null: the first three, or the only one",
+    )
+
+
+class ChipSettings(Settings):
+    """Pictures of the candidates for inspection."""
+
+    margin_m: Metres = Field(300.0, description="ground shown round a candidate's box, metres")
+    context_m: float = Field(1500.0, gt=0, description="width of the wide picture, metres")
+    max_px: int = Field(640, ge=64, description="width of a picture, pixels; wider ground is averaged")
+    quality: int = Field(90, ge=50, le=100, description="JPEG quality")
+    files: tuple[Literal["webp", "gif", "sheets"], ...] = Field(
+        ("sheets",),
+        description="what is made of the pictures beside the page: an animated WebP or GIF a candidate, contact sheets",
+    )
+
+
+class GrowthSettings(Settings):
+    """What is measured of a slump in the images of all years."""
+
+    margin_m: Metres = Field(60.0, description="ground round a candidate's box that is looked at in each year, metres")
+    rim_m: Metres = Field(15.0, description="how far outside the reviewed boundary a slump may be found, metres")
+    advance_m: Metres = Field(15.0, description="how much farther for each year after the mapping year, metres")
+    min_valid: float = Field(0.6, gt=0, le=1, description="share of its ground that a year must show to be measured")
+
+    def reach_m(self, years: int) -> float:
+        """How far outside its boundary a slump may be found, so many years after it was drawn, metres."""
+        return self.rim_m + self.advance_m * max(years, 0)
 
 
 class ExpertSettings(Settings):
@@ -479,6 +532,9 @@ class Config(Settings):
     candidates: CandidateSettings = Field(CandidateSettings(), description="probabilities to polygons")
     ledger: LedgerSettings = Field(LedgerSettings(), description="known, rejected, new")
     review: ReviewSettings = Field(ReviewSettings(), description="who decides")
+    chips: ChipSettings = Field(ChipSettings(), description="pictures of the candidates")
+    images: tuple[DatedImage, ...] = Field((), description="further dated images shown to reviewers")
+    growth: GrowthSettings = Field(GrowthSettings(), description="initiation year and growth")
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")
@@ -525,6 +581,10 @@ class Config(Settings):
             paths |= {name: self.consensus_folder / f"{name}.gpkg" for name in made}
         return InputSettings(**paths)
 
+    def dated_images(self) -> list[DatedImage]:
+        """The further images with `data` put before relative paths."""
+        return [image.model_copy(update={"path": self.data / image.path}) for image in self.images]
+
     def check_files(self) -> None:
         """Refuses input files that are missing and that no rule makes.
 
@@ -536,6 +596,7 @@ class Config(Settings):
         brought = {f"inputs.{name}": path for name, path in self.inputs if path is not None}
         if self.consensus is not None:
             brought["consensus.votes"] = self.consensus.votes
+        brought |= {f"images, {image.name}": image.path for image in self.images}
         for key, path in brought.items():
             if not (self.data / path).exists():
                 raise InputError(
@@ -611,6 +672,8 @@ def _keys_at(location: Sequence[str]) -> Iterator[str]:
     """Names of the keys of the section at `location`."""
     model: type[BaseModel] = Config
     for name in location:
+        if name.isdigit():  # a place in a list of sections, whose model the list's key gave
+            continue
         annotation = model.model_fields[name].annotation
         candidates = [annotation, *get_args(annotation)]
         model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))

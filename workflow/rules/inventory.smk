@@ -30,6 +30,7 @@ rule inventory:
         dem=given(INPUTS.dem),
         slope=[SLOPE] if HAS_DEM else [],
         aspect=[ASPECT] if HAS_DEM else [],
+        growth=of_all_iterations("review/growth.gpkg") if GROWS else [],
     output:
         gpkg=INVENTORY,
         parquet=f"{RESULTS}/inventory/inventory.parquet",
@@ -49,9 +50,10 @@ rule inventory:
         dem=option("dem", INPUTS.dem),
         slope=option("slope", SLOPE if HAS_DEM else None),
         aspect=option("aspect", ASPECT if HAS_DEM else None),
+        growth=lambda _, input: repeated("growth", input.growth),
         options=as_options(campaign.inventory),
     message:
         "Attributes of the inventory"
     shell:
         "python -m slumpmap inventory --grid {input.grid:q} --slumps {input.slumps:q} {params.roads} {params.dem}"
-        " {params.slope} {params.aspect} {params.options} --out {output.gpkg:q} 2> {log:q}"
+        " {params.slope} {params.aspect} {params.growth} {params.options} --out {output.gpkg:q} 2> {log:q}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -15,6 +16,7 @@ from slumpmap.files import atomic
 from slumpmap.grid import HECTARE, Grid, check_projected
 from slumpmap.inventory.zonal import zonal_direction, zonal_statistics
 from slumpmap.labels import SLUMP_COLUMNS
+from slumpmap.review.growth_table import MEASURED
 from slumpmap.vector import LINES, read_layer, write_layer, write_parquet
 
 SECTORS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
@@ -52,6 +54,7 @@ def build_inventory(
     out_gpkg: Path,
     out_parquet: Path,
     out_csv: Path,
+    growth: Sequence[Path] = (),
 ) -> None:
     """Writes the inventory as GeoPackage, GeoParquet and CSV, the rows ordered by id.
 
@@ -69,6 +72,8 @@ def build_inventory(
         out_gpkg: file to write.
         out_parquet: file to write.
         out_csv: file to write, without geometries.
+        growth: what was measured of the slumps in each iteration (`review.growth_table`): the columns MEASURED, which
+            stand beside the confirmed `initiation`; slumps that nobody measured get nulls.
 
     Raises:
         InputError: a layer or raster is missing, unreadable, without CRS or of the wrong kind; a column is
@@ -85,12 +90,13 @@ def build_inventory(
                 "initiation": _text(layer["initiation"]),
             }
         ),
+        _measured(layer, growth),
         _places(layer),
         _shapes(layer, settings.area_crs or grid.crs),
         _road_distances(layer, roads, settings.near_road_m),
         _terrain(layer, dem, slope, aspect),
     ]
-    table = pd.concat(parts, axis=1)[list(COLUMNS)]
+    table = pd.concat(parts, axis=1)[[*COLUMNS, *MEASURED]]
     inventory = gpd.GeoDataFrame(table, geometry=layer.geometry.to_numpy(), crs=layer.crs)
     write_layer(inventory, out_gpkg)
     write_parquet(inventory, out_parquet)
@@ -128,6 +134,17 @@ def _places(layer: gpd.GeoDataFrame) -> pd.DataFrame:
     """Longitude and latitude (WGS84, degrees) of the centroids, taken in the plane."""
     points = layer.geometry.centroid.to_crs("EPSG:4326")
     return pd.DataFrame({"lon": points.x, "lat": points.y}, index=layer.index)
+
+
+def _measured(layer: gpd.GeoDataFrame, growth: Sequence[Path]) -> pd.DataFrame:
+    """What was measured of each slump; nulls where nothing was."""
+    table = pd.DataFrame(np.nan, index=layer["id"].astype(str), columns=list(MEASURED))
+    table["initiation_measured"] = pd.Series(None, table.index, dtype=object)
+    for path in growth:
+        part = read_layer(path, "growth", columns=("id", *MEASURED), unique="id").set_index("id")
+        known = table.index.intersection(part.index)
+        table.loc[known] = part.loc[known, list(MEASURED)]
+    return table.set_index(layer.index).assign(initiation_measured=_text(table["initiation_measured"]).to_numpy())
 
 
 def _shapes(layer: gpd.GeoDataFrame, crs: str) -> pd.DataFrame:

@@ -6,10 +6,14 @@ A decision file is a GeoPackage with one row a candidate:
 |---|---|
 | `candidate_id` | id of the candidate |
 | `is_slump` | true or false; empty where the reviewer has not decided yet |
+| `unsure` | true where the reviewer cannot tell: the adjudicator decides (may be left out) |
 | `probability` | `high`, `medium` or `low`, for slumps (Xia et al. 2022, section 4.3) |
 | `initiation` | initiation group, for slumps; may be empty |
 | `use_as_negative` | true if a rejected candidate should teach the model |
 | `reason`, `note` | free text |
+| `headwall_highest`, `colour_differs`, `headwall_arcuate`, `retreats_upslope` | the four criteria (may be left out) |
+| `headwall` | the headwall as a line, WKT (may be left out) |
+| `seconds`, `decided_at` | time spent, and when (may be left out) |
 | geometry | boundary of the slump; several parts are several slumps in one candidate |
 """
 
@@ -18,13 +22,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
+import shapely
 
 from slumpmap.errors import InputError
 from slumpmap.vector import read_layer, write_layer
 
 PROBABILITIES = ("high", "medium", "low")
-COLUMNS = ("candidate_id", "is_slump", "probability", "initiation", "use_as_negative", "reason", "note")
+CRITERIA_COLUMNS = ("headwall_highest", "colour_differs", "headwall_arcuate", "retreats_upslope")
+_TEXTS = ("reason", "note", "headwall", "decided_at")
+COLUMNS = (
+    "candidate_id",
+    "is_slump",
+    "unsure",
+    "probability",
+    "initiation",
+    "use_as_negative",
+    *_TEXTS,
+    *CRITERIA_COLUMNS,
+    "seconds",
+)
+_LINE = shapely.GeometryType.LINESTRING
 REQUIRED = ("candidate_id", "is_slump", "probability", "initiation", "use_as_negative")
 
 
@@ -46,11 +65,13 @@ def undecided(candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         {
             "candidate_id": candidates["id"].to_numpy(dtype=object),
             "is_slump": pd.array([pd.NA] * count, dtype="boolean"),
+            "unsure": pd.array([False] * count, dtype="boolean"),
             "probability": pd.Series([None] * count, dtype=object),
             "initiation": pd.Series([None] * count, dtype=object),
             "use_as_negative": pd.array([False] * count, dtype="boolean"),
-            "reason": pd.Series([None] * count, dtype=object),
-            "note": pd.Series([None] * count, dtype=object),
+            **{name: pd.Series([None] * count, dtype=object) for name in _TEXTS},
+            **{name: pd.array([pd.NA] * count, dtype="boolean") for name in CRITERIA_COLUMNS},
+            "seconds": np.full(count, np.nan),
         },
         geometry=candidates.geometry.to_numpy(),
         crs=candidates.crs,
@@ -65,27 +86,59 @@ def read_decisions(path: Path, candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame
         candidates: the candidates to inspect (column `id`), in the campaign's CRS.
 
     Returns:
-        The decided rows (undecided ones are left out) indexed by `candidate_id`, columns as in COLUMNS.
+        The decided and the unsure rows (open ones are left out) indexed by `candidate_id`, columns as in COLUMNS;
+        `is_slump` is missing where the reviewer is unsure.
 
     Raises:
-        InputError: missing column, unknown id, two rows for one candidate, a slump without a probability,
-            a value that is not allowed, or any fault that `read_layer` refuses.
+        InputError: missing column, unknown id, two rows for one candidate, a slump without a probability, a
+            verdict beside `unsure`, a value that is not allowed, or any fault that `read_layer` refuses.
     """
     layer = read_layer(path, "decision file", crs=candidates.crs, columns=REQUIRED, unique="candidate_id")
     unknown = ~layer["candidate_id"].isin(candidates["id"])
     if unknown.any():
         name = layer.loc[unknown, "candidate_id"].iloc[0]
         raise InputError(path, f"candidate {name!r} was not to be inspected", "remove the row, or take the right file")
-    for column in ("is_slump", "use_as_negative"):
+    layer = layer.reindex(columns=[*COLUMNS, "geometry"])
+    for column in ("is_slump", "unsure", "use_as_negative", *CRITERIA_COLUMNS):
         layer[column] = _as_boolean(layer[column], path, column)
-    layer["use_as_negative"] = layer["use_as_negative"].fillna(False)
-    decided = layer[layer["is_slump"].notna()].reindex(columns=[*COLUMNS, "geometry"])
-    slumps = decided["is_slump"].astype(bool)
+    for column in ("unsure", "use_as_negative"):
+        layer[column] = layer[column].fillna(False)
+    both = layer["unsure"] & layer["is_slump"].notna()
+    if both.any():
+        name = layer.loc[both, "candidate_id"].iloc[0]
+        raise InputError(path, f"candidate {name!r} is unsure and decided", "empty is_slump, or set unsure to false")
+    decided = layer[layer["is_slump"].notna() | layer["unsure"]].copy()
+    slumps = decided["is_slump"].fillna(False).astype(bool)
     wrong = slumps & ~decided["probability"].isin(PROBABILITIES)
     if wrong.any():
         name = decided.loc[wrong, "candidate_id"].iloc[0]
         raise InputError(path, f"slump {name!r} has no probability", f"give {', '.join(PROBABILITIES)}")
+    _check_headwalls(decided, path)
+    _check_seconds(decided, path)
     return decided.set_index("candidate_id")
+
+
+def _check_headwalls(decided: gpd.GeoDataFrame, path: Path) -> None:
+    """Refuses a headwall that is no line."""
+    texts = decided["headwall"].where(decided["headwall"].astype(str).str.strip() != "", None)
+    decided["headwall"] = texts.astype(object).where(texts.notna(), None)
+    lines = shapely.from_wkt(decided["headwall"].to_numpy(object), on_invalid="ignore")
+    wrong = decided["headwall"].notna().to_numpy() & (shapely.get_type_id(lines) != _LINE)
+    if wrong.any():
+        name = decided["candidate_id"].iloc[int(wrong.argmax())]
+        raise InputError(
+            path, f"the headwall of candidate {name!r} is no line", "write it as LINESTRING (x y, x y, ...)"
+        )
+
+
+def _check_seconds(decided: gpd.GeoDataFrame, path: Path) -> None:
+    """Refuses a time that is negative or no number."""
+    times = pd.to_numeric(decided["seconds"], errors="coerce")
+    wrong = (times.isna() & decided["seconds"].notna()) | (times < 0)
+    if wrong.any():
+        value = decided.loc[wrong, "seconds"].iloc[0]
+        raise InputError(path, f"seconds holds {value}", "give seconds, or leave it empty")
+    decided["seconds"] = times.astype(float)
 
 
 def _as_boolean(values: pd.Series, path: Path, column: str) -> pd.Series:

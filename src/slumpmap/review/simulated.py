@@ -5,7 +5,6 @@ They stand in for people in synthetic campaigns. Nothing but this module and the
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from slumpmap.config import ExpertSettings
 from slumpmap.review.adjudication import disputed
+from slumpmap.review.chance import uniform
 from slumpmap.review.decisions import read_decisions, undecided
 from slumpmap.vector import read_layer, write_layer
 
@@ -62,7 +62,7 @@ def simulate_reviewer(
     is_slump = _verdicts(to_inspect, owner, slumps.area.to_numpy()[slump], reviewer, seed, settings)
     decisions["is_slump"] = is_slump
     decisions["use_as_negative"] = ~is_slump
-    chance = _uniform(seed, reviewer, "probability", decisions["candidate_id"])
+    chance = uniform(seed, reviewer, "probability", decisions["candidate_id"])
     levels = np.array(["high", "medium", "low"], dtype=object)[np.searchsorted(_PROBABILITY_STEPS, chance)]
     decisions["probability"] = pd.Series(levels).where(is_slump, None)
     _draw_boundaries(decisions, owner, slump, slumps, reviewer, seed, settings.jitter_m)
@@ -97,7 +97,7 @@ def _verdicts(
 ) -> NDArray[np.bool_]:
     """Slump or not for each candidate: the truth, with this expert's errors."""
     true_slump = np.bincount(owner, weights=areas, minlength=len(candidates)) > 0
-    chance = _uniform(seed, reviewer, "verdict", candidates["id"])
+    chance = uniform(seed, reviewer, "verdict", candidates["id"])
     return np.where(true_slump, chance >= settings.miss_rate, chance < settings.false_accept_rate)
 
 
@@ -116,7 +116,7 @@ def _draw_boundaries(
     was accepted in error keeps its own outline.
     """
     shift = jitter_m * np.sqrt(2.0) * _normal(seed, reviewer, "shift", decisions["candidate_id"])[owner]
-    angle = 2 * np.pi * _uniform(seed, reviewer, "angle", decisions["candidate_id"])[owner]
+    angle = 2 * np.pi * uniform(seed, reviewer, "angle", decisions["candidate_id"])[owner]
     widen = jitter_m * _normal(seed, reviewer, "widen", decisions["candidate_id"])[owner]
     outlines = slumps.geometry.to_numpy()[slump]
     # A small slump must not vanish: it is never narrowed by more than a tenth of its diameter.
@@ -136,14 +136,7 @@ def _draw_boundaries(
     decisions.geometry = np.where(accepted, geometry, decisions.geometry.to_numpy())
 
 
-def _uniform(seed: int, reviewer: str, purpose: str, names: Sequence[str]) -> NDArray[np.float64]:
-    """One number in [0, 1) a name, which depends on nothing but the arguments (not on the rows' order)."""
-    keys = (f"{seed}|{reviewer}|{purpose}|{name}".encode() for name in names)
-    digests = [int.from_bytes(hashlib.blake2b(key, digest_size=7).digest()) for key in keys]
-    return np.array(digests, dtype=np.float64) / 2.0**56
-
-
 def _normal(seed: int, reviewer: str, purpose: str, names: Sequence[str]) -> NDArray[np.float64]:
     """One standard normal deviate a name (Box and Muller 1958)."""
-    radius = np.sqrt(-2.0 * np.log(1.0 - _uniform(seed, reviewer, f"{purpose} radius", names)))
-    return radius * np.cos(2.0 * np.pi * _uniform(seed, reviewer, f"{purpose} phase", names))
+    radius = np.sqrt(-2.0 * np.log(1.0 - uniform(seed, reviewer, f"{purpose} radius", names)))
+    return radius * np.cos(2.0 * np.pi * uniform(seed, reviewer, f"{purpose} phase", names))

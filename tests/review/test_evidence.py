@@ -202,6 +202,27 @@ def test_a_large_candidate_is_sampled_and_measures_about_the_same(made, monkeypa
     assert (sampled.loc["01-r000000", list(MEASURED)] != whole.loc["01-r000000", list(MEASURED)]).any()
 
 
+def test_samples_of_a_large_candidate_are_its_own_pixels(made, monkeypatch):
+    patches = []
+    monkeypatch.setattr("slumpmap.review.evidence.measure", lambda patch: patches.append(patch) or {})
+    # Its last row and column are taken.
+    shape = cells(41, 42, 86, 59).difference(cells(60, 42, 20, 30))
+    made(shapes=[shape])
+    monkeypatch.setattr("slumpmap.review.evidence.LARGEST", 50)
+    made(shapes=[shape])
+    whole, sampled = patches
+    assert sampled.cell == 3 * whole.cell
+    np.testing.assert_array_equal(sampled.inside, whole.inside[::3, ::3])
+    np.testing.assert_array_equal(sampled.images[2019], whole.images[2019][:, ::3, ::3])
+    assert np.abs(sampled.depth - whole.depth[::3, ::3]).max() <= sampled.cell
+
+
+def test_a_thin_candidate_is_not_lost_between_samples(made, monkeypatch):
+    monkeypatch.setattr("slumpmap.review.evidence.LARGEST", 60)
+    found = made(shapes=[cells(40, 21, 90, 1)])
+    assert found.loc["01-r000000", "elongation"] > 0.9
+
+
 def test_missing_tiles_and_columns_are_refused(made, tmp_path):
     made()
     next((tmp_path / "64" / "2018").glob("*.tif")).unlink()

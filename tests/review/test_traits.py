@@ -155,6 +155,12 @@ def test_what_was_bare_before_is_not_new_even_if_the_season_is_brighter():
     assert measure(patch(inside, {2016: painted(inside & False, seed=2), 2019: painted(inside)}))["newly_bare"] == 1.0
 
 
+def test_noise_makes_nothing_newly_bare():
+    inside = ellipse()
+    images = {year: painted(inside, noise=60, seed=year) for year in (2018, 2019)}
+    assert measure(patch(inside, images))["newly_bare"] == pytest.approx(0.0, abs=0.05)
+
+
 def test_retreat_after_mapping_shows_ahead_of_the_upper_edge():
     inside = ellipse(45, 45)
     _, north = grid()

@@ -706,7 +706,7 @@ def test_page_takes_over_what_was_brought_back_and_keeps_the_rest(made, toy):
 
 
 @pytest.mark.parametrize("name", ["Zoë Müller-Lüdenscheidt", "夏 志華", "o.b_1"])
-def test_names_of_all_scripts_name_files(made, toy, name):
+def test_names_of_all_scripts_name_files(toy, name):
     review = toy.config.review.model_dump() | {"reviewers": [name, "ben"]}
     toy.config = Config.model_validate(toy.config.model_dump() | {"review": review})
     package = toy.export(reviewer=name)

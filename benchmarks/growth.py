@@ -2,11 +2,11 @@
 
     python benchmarks/growth.py --campaign CONFIG [--hasty] [--json FILE]
 
-The campaign must be finished. With --hasty, the ground round the candidates is measured, as the review page does while
-people decide (for which `iterations/NN/review/yearly/<tile>.zip` must be asked of snakemake). All slumps that it confirmed are measured inside the outlines that its simulated experts
+The campaign must be finished. All slumps that it confirmed are measured inside the outlines that its simulated experts
 drew, uphill as the elevation model has it; the truth gives the real group, areas and outlines of each year. Printed
 are how often the suggested initiation group is right, by confidence; the error of the areas, beside that of taking
-the drawn area for all years; and the error of the retreat.
+the drawn area for all years; and the error of the retreat. With --hasty, the ground round the candidates is measured,
+as the review page does while people decide; ask snakemake for `iterations/NN/review/yearly/<tile>.zip` before.
 
 True retreat: the middle slope, over all pairs of years, of the middle position of the true upslope edge, on lines
 through the middle 60 % of the slump's width, along its true azimuth.

@@ -98,8 +98,10 @@ def write_vectors(folder: Path, grid: Grid, count: int, rng: np.random.Generator
     columns = {"score": score, "area_ha": shapely.area(shapes) / 1e4, "nodata_share": 0.0, "at_edge": False}
     ledger = gpd.GeoDataFrame({"id": names, **columns, "status": "new"}, geometry=shapes, crs=CRS)
     write_layer(ledger, folder / "iterations/01/candidates/candidates.gpkg")
-    queue = ledger.rename(columns={"id": "candidate_id"}).drop(columns="status")
-    write_layer(queue.assign(rank=np.arange(1, count + 1), expected=score), folder / "iterations/01/review/queue.gpkg")
+    queue = ledger[["id", "geometry"]].assign(
+        rank=np.arange(1, count + 1), expected=score, probability=score, drawn=False
+    )
+    write_layer(queue, folder / "iterations/01/review/queue.gpkg")
     write_layer(ledger.iloc[:50][["id", "geometry"]], folder / "iterations/01/labels/positives.gpkg")
     scenes = gpd.GeoDataFrame(
         {

@@ -18,8 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid, box_area, check_projected
+from slumpmap.names import check_different, check_reviewer
 from slumpmap.recipes import Recipe, with_recipe
-from slumpmap.review.names import check_different, check_reviewer
 from slumpmap.vector import read_layer
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -401,6 +401,17 @@ class GrowthSettings(Settings):
         return self.rim_m + self.advance_m * max(years, 0)
 
 
+class RankingSettings(Settings):
+    """The order in which candidates are opened."""
+
+    explore_share: Share = Field(
+        0.0,
+        description="share of the places in the queue that go to candidates drawn at random from the rest of it, so "
+        "that a reviewer who stops early learns without bias what the rest hides; 0.05 draws every 20th. Who opens "
+        "all candidates needs none",
+    )
+
+
 class ExpertSettings(Settings):
     """Errors of the simulated experts; the adjudicator makes half as many."""
 
@@ -552,6 +563,7 @@ class Config(Settings):
     chips: ChipSettings = Field(ChipSettings(), description="pictures of the candidates")
     images: tuple[DatedImage, ...] = Field((), description="further dated images shown to reviewers")
     growth: GrowthSettings = Field(GrowthSettings(), description="initiation year and growth")
+    ranking: RankingSettings = Field(RankingSettings(), description="order of the inspection")
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def _waiting_lines(config: Config, folder: Path, number: int, row: dict[str, Any
     for name, count in row["waiting_for"].items():
         template = "outcome/disputed.gpkg" if name == config.review.adjudicator else "review/to_inspect.gpkg"
         target = config.review.decisions / f"{number:02d}" / f"{name}.gpkg"
-        lines.append(f"  {name}: {count} candidates. Copy {folder / template} to {target},")
-        lines.append("    decide each row there (for example in QGIS: is_slump, probability, boundary, ...).")
+        page = f"slumpmap review --campaign CONFIG --iteration {number} --reviewer {shlex.quote(name)}"
+        lines.append(f"  {name}: {count} candidates. On a page: {page}")
+        lines.append(f"    In QGIS: slumpmap review-export, or copy {folder / template} to {target}")
     return [*lines, "Then run snakemake again with the same configuration."]

@@ -84,11 +84,10 @@ class Campaign:
         write_layer(self.candidates, self.iteration / "candidates" / "candidates.gpkg")
         known = gpd.GeoDataFrame({"id": ["p1"]}, geometry=[square(200, 120, 40)], crs=CRS)
         write_layer(known, self.iteration / "labels" / "positives.gpkg")
-        ranked = self.candidates[["id", "score", "area_ha", "at_edge", "geometry"]].rename(
-            columns={"id": "candidate_id"}
-        )
+        ranked = self.candidates[["id", "geometry"]].copy()
         ranked["rank"] = np.arange(1, len(ranked) + 1)
-        ranked["expected"] = ranked["score"] / 2
+        ranked["expected"] = ranked["probability"] = np.linspace(0.8, 0.1, len(ranked))
+        ranked["drawn"] = False
         write_layer(ranked, self.iteration / "review" / "queue.gpkg")
         self._scenes()
 

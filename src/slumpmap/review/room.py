@@ -27,6 +27,7 @@ from slumpmap.review.decisions import read_decisions
 from slumpmap.review.growth import measure
 from slumpmap.review.opinion import Opinion, of_row
 from slumpmap.review.pack import CONTEXT, RELIEF, Pack, frame_name
+from slumpmap.review.ranking import expected_left
 from slumpmap.review.store import State, Store
 from slumpmap.vector import read_layer
 from slumpmap.yearly import read_yearly
@@ -120,8 +121,13 @@ class Room:
         what = f"candidates of iteration {self.iteration}"
         if not self.places.queue.exists():
             raise InputError(self.places.queue, f"{what} are not there yet", "run snakemake first, see slumpmap status")
-        queue = read_layer(self.places.queue, what, columns=("candidate_id", "rank", "score"), unique="candidate_id")
-        queue = queue.rename(columns={"candidate_id": "id"}).sort_values(["rank", "id"], ignore_index=True)
+        columns = ("id", "rank", "expected", "probability", "drawn")
+        queue = read_layer(self.places.queue, what, columns=columns, unique="id").sort_values("rank")
+        self._queue = queue[list(columns)]
+        ledger = self.to_inspect.set_index("id")
+        if set(queue["id"]) != set(ledger.index):
+            raise InputError(self.places.queue, "it is not made of the present candidates", "run snakemake again")
+        queue = ledger.loc[queue["id"]].reset_index()
         if not self.adjudicates:
             return queue
         remedy = "let all reviewers hand in, and run snakemake"
@@ -154,7 +160,7 @@ class Room:
     @cached_property
     def to_inspect(self) -> gpd.GeoDataFrame:
         """All new candidates of the iteration."""
-        ledger = read_layer(self.places.candidates, "candidates", columns=("id", "status"), unique="id")
+        ledger = read_layer(self.places.candidates, "candidates", columns=("id", "status", "score"), unique="id")
         return ledger[ledger["status"] == "new"].reset_index(drop=True)
 
     def _check_packs(self) -> None:
@@ -201,6 +207,14 @@ class Room:
             self.row(state) | {"order_value": int(value), "order_place": int(place)}
             for state, value, place in zip(states, by_value, by_place, strict=True)
         ]
+
+    def left(self) -> dict[str, Any] | None:
+        """How many new slumps the open candidates should still hold; nothing for an adjudicator."""
+        if self.adjudicates:
+            return None
+        verdicts = {state.candidate: state.opinion.verdict for state in self.states() if not state.repeated}
+        decided = {name: verdict == "slump" for name, verdict in verdicts.items() if verdict is not None}
+        return asdict(expected_left(self._queue, decided))
 
     def row(self, state: State) -> dict[str, Any]:
         """An item for the page."""

@@ -5,10 +5,13 @@ The addresses and what they answer are in `docs/review.md`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
+import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import resources
 from typing import Annotated, Any, Literal
 
@@ -181,7 +184,7 @@ def _reading(router: APIRouter, room: Room) -> None:
 
     @router.get("/api/items")
     def items() -> dict[str, Any]:
-        return {"items": room.rows()}
+        return {"items": room.rows(), "left": room.left()}
 
     @router.get("/api/items/{item}")
     def item(item: int) -> dict[str, Any]:
@@ -245,7 +248,7 @@ def _acting(router: APIRouter, room: Room) -> None:
 
 def _told(room: Room, state: State) -> dict[str, Any]:
     row = room.row(state)
-    return {"item": row, "version": state.version, "decision": state.opinion.model_dump()}
+    return {"item": row, "version": state.version, "decision": state.opinion.model_dump(), "left": room.left()}
 
 
 def _state(room: Room, item: int) -> State:
@@ -332,26 +335,58 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Respon
 }
 
 
+class _Server(uvicorn.Server):
+    """A server that returns when it is told to stop: uvicorn would raise the signal again, and nobody would hand in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {kind: signal.signal(kind, self.handle_exit) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+
 def serve(room: Room, port: int, announce: Callable[[str], None]) -> None:
     """Serves the page until the process is told to stop.
 
+    Token and port are kept with the reviewer's acts: after a crash the page that is still open goes on by itself.
+
     Args:
         room: the review.
-        port: port of the loopback interface; 0: any free one.
+        port: port of the loopback interface; 0: the last one, or any where that is in use.
         announce: called with the page's address when the server listens.
 
     Raises:
         InputError: the port is in use.
     """
-    token = secrets.token_urlsafe(24)
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+    token = room.store.fact("token") or secrets.token_urlsafe(24)
+    with _listening(port, int(room.store.fact("port") or 0)) as listening:
+        number = listening.getsockname()[1]
+        room.store.set_fact("token", token)
+        room.store.set_fact("port", str(number))
+        config = uvicorn.Config(
+            make_app(room, token), log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        )
+        announce(f"http://{LOOPBACK}:{number}/{token}/")
+        _Server(config).run([listening])
+
+
+def _listening(port: int, last_port: int) -> socket.socket:
+    """A socket that listens on the loopback interface."""
+    wanted = (port,) if port else (last_port, 0)
+    for number in wanted:
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((LOOPBACK, port))
-        except OSError as error:
-            raise InputError(f"--port {port}", "the port is in use", "leave it out, or take another") from error
+            listening.bind((LOOPBACK, number))
+        except OSError:
+            listening.close()
+            continue
         listening.listen()
-        address = f"http://{LOOPBACK}:{listening.getsockname()[1]}/{token}/"
-        config = uvicorn.Config(make_app(room, token), log_level="warning", access_log=False)
-        announce(address)
-        uvicorn.Server(config).run([listening])
+        return listening
+    raise InputError(f"--port {port}", "the port is in use", "leave it out, or take another")

@@ -111,6 +111,8 @@ class Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._claim = claim(self.path, reviewer)
         self._lock = threading.RLock()
+        # It holds the page's token, which is nobody else's on a shared machine.
+        self.path.touch(mode=0o600)
         try:
             self._sql = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             self._sql.execute("PRAGMA journal_mode = WAL")

@@ -35,15 +35,15 @@ def make_files(packs: Path, queue: Path, kinds: Sequence[Kind], out: Path) -> No
 
     Args:
         packs: folder of the packs of pictures.
-        queue: the candidates to inspect, with `candidate_id`, `rank`; sheets are in its order.
+        queue: the candidates to inspect, with `id`, `rank`; sheets are in its order.
         kinds: what to make.
         out: folder.
 
     Raises:
         InputError: a pack or the queue is missing or unreadable, or lacks a candidate.
     """
-    layer = read_layer(queue, "queue of candidates", columns=("candidate_id", "rank"), unique="candidate_id")
-    names = list(layer.sort_values(["rank", "candidate_id"])["candidate_id"])
+    layer = read_layer(queue, "queue of candidates", columns=("id", "rank"), unique="id")
+    names = list(layer.sort_values("rank")["id"])
     home = _homes(packs)
     lacking = [name for name in names if name not in home]
     if lacking:

@@ -15,8 +15,8 @@ import pandas as pd
 from slumpmap.config import Config
 from slumpmap.errors import InputError
 from slumpmap.initiation import initiation_groups
+from slumpmap.names import check_reviewer
 from slumpmap.review.decisions import BOOLEANS, read_rows, undecided
-from slumpmap.review.names import check_reviewer
 from slumpmap.review.qgis.rows import RANK
 from slumpmap.review.room import Places
 from slumpmap.review.store import claim

@@ -1,5 +1,5 @@
 // The server's addresses. All of them are relative: the page's own address holds the token.
-import type { Campaign, Decision, Edited, Geometry, Growth, Item, Row, Saved } from "./types";
+import type { Campaign, Decision, Edited, Geometry, Growth, Item, Left, Row, Saved } from "./types";
 
 export class Refusal extends Error {
   constructor(
@@ -30,7 +30,7 @@ async function call<T>(path: string, body?: unknown): Promise<T> {
 
 export const api = {
   campaign: () => call<Campaign>("api/campaign"),
-  items: () => call<{ items: Row[] }>("api/items"),
+  items: () => call<{ items: Row[]; left: Left | null }>("api/items"),
   item: (item: number) => call<Item>(`api/items/${item}`),
   session: (tab: string, take_over: boolean) => call("api/session", { tab, take_over }),
   decide: (item: number, act: { act: string; tab: string; version: number; seconds: number; decision: Decision }) =>

@@ -1,5 +1,5 @@
 // The page: views on the left, what is thought of the candidate on the right, dates below.
-import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { FILTERS, type Desk, type Filter } from "./desk";
 import { Editor, type Tool } from "./editor";
 import { listen, type Group } from "./keys";
@@ -39,19 +39,24 @@ export function App({ desk }: { desk: Desk }) {
     const view = sharedView();
     viewers.current = [new Viewer(left.current as HTMLDivElement, view), new Viewer(right.current as HTMLDivElement, view)];
     desk.onChange(() => redraw(null));
-    desk.onShow((loaded, first) => {
-      const { meta } = loaded.data;
-      fit(viewers.current[0], meta.bounds);
+    desk.onShow(({ data }) => {
       setEditor((open) => (open?.close(), null));
-      setLook((before) => ({ ...before, frame: meta.mapping_frame, other: 0, relief: false, playing: "no" }));
-      mark(viewers.current[0], first);
+      setLook((before) => ({ ...before, frame: data.meta.mapping_frame, other: 0, relief: false, playing: "no" }));
     });
   }, []);
 
   const loaded = desk.current;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (loaded) paint(viewers.current, loaded, look, desk, editor);
   });
+  const shown = useRef(0);
+  useLayoutEffect(() => {
+    // Here the page has its final layout, which the first candidate brings about.
+    if (!loaded) return;
+    fit(viewers.current[0], loaded.data.meta.bounds);
+    mark(viewers.current[0], shown.current === 0);
+    shown.current += 1;
+  }, [loaded]);
   usePlaying(look, loaded, change);
 
   const groups = useMemo(() => bindings(desk, () => look, change, loaded, viewers, editor, setEditor, setDialog), [look, loaded, editor]);

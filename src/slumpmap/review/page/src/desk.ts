@@ -2,7 +2,7 @@
 import { Acts } from "./acts";
 import { api, leave, Refusal } from "./api";
 import { Pictures, type Loaded } from "./pictures";
-import type { Campaign, Decision, Growth, Row, Saved, Verdict } from "./types";
+import type { Campaign, Decision, Growth, Left, Row, Saved, Verdict } from "./types";
 
 export type Filter = "all" | "open" | "slump" | "reject" | "unsure" | "large";
 export type Order = "value" | "place";
@@ -59,9 +59,13 @@ export class Desk {
   private hiddenSince = 0;
   private done: number[] = [];
   private listeners: (() => void)[] = [];
-  private shown: ((loaded: Loaded, first: boolean) => void)[] = [];
+  private shown: ((loaded: Loaded) => void)[] = [];
 
-  constructor(readonly campaign: Campaign, rows: Row[]) {
+  constructor(
+    readonly campaign: Campaign,
+    rows: Row[],
+    public left: Left | null,
+  ) {
     rows.forEach((row) => this.rows.set(row.item, row));
     rows.forEach((row) => this.versions.set(row.item, row.version));
     this.acts = new Acts(this.tab, (item, answer) => this.saved(item, answer), (item, refusal) => this.refused(item, refusal), () => this.tell());
@@ -76,7 +80,7 @@ export class Desk {
     this.listeners.push(listener);
   }
 
-  onShow(listener: (loaded: Loaded, first: boolean) => void): void {
+  onShow(listener: (loaded: Loaded) => void): void {
     this.shown.push(listener);
   }
 
@@ -148,7 +152,6 @@ export class Desk {
 
   async show(item: number): Promise<void> {
     const wanted = item;
-    const first = this.current === null;
     let loaded: Loaded;
     this.busy = true;
     try {
@@ -165,7 +168,7 @@ export class Desk {
     this.message = null;
     this.shownAt = performance.now();
     this.hiddenFor = 0;
-    this.shown.forEach((listener) => listener(loaded, first));
+    this.shown.forEach((listener) => listener(loaded));
     this.tell();
     this.prefetch();
     if (this.draft.verdict === "slump") void this.measure();
@@ -261,6 +264,7 @@ export class Desk {
 
   private saved(item: number, answer: Saved): void {
     this.versions.set(item, answer.version);
+    this.left = answer.left;
     if ("area_ha" in answer.item) this.rows.set(item, { ...(this.rows.get(item) as Row), ...answer.item });
     if (item === this.item && answer.growth) this.growth = answer.growth;
     this.tell();
@@ -269,15 +273,16 @@ export class Desk {
   private refused(item: number, refusal: Refusal): void {
     const current = refusal.body.current as { version: number; decision: Decision } | undefined;
     const place = this.queue().findIndex((row) => row.item === item) + 1;
+    let words = `Candidate ${place} was changed elsewhere; its present state is shown. Decide again.`;
     if (current) {
       this.adopt(item, current.version, current.decision);
-      this.say("error", `Candidate ${place} was changed elsewhere; its present state is shown. Decide again.`);
     } else {
       const row = this.rows.get(item) as Row;
       this.rows.set(item, { ...row, verdict: null, probability: null });
-      this.say("error", `Candidate ${place} was not saved: ${refusal.message}`);
+      words = `Candidate ${place} was not saved: ${refusal.message}`;
     }
-    if (item !== this.item) void this.show(item).then(() => this.tell());
+    const there = item === this.item ? Promise.resolve() : this.show(item);
+    void there.then(() => this.say("error", words));
   }
 
   private adopt(item: number, version: number, decision: Decision): void {

@@ -46,6 +46,7 @@ export class Editor {
   private readonly layer = new VectorLayer({ source: this.source });
   private running: Interaction[] = [];
   private asked = 0;
+  private closed = false;
   private unlisten: () => void = () => undefined;
 
   constructor(
@@ -75,15 +76,22 @@ export class Editor {
   }
 
   close(): void {
+    this.closed = true;
     this.stop();
     this.viewer.map.removeLayer(this.layer);
   }
 
+  // An answer of the server may come when the editor is closed already: nobody wants to hear of it.
+  private tell(): void {
+    if (!this.closed) this.changed();
+  }
+
   use(tool: Tool): void {
+    if (this.closed) return;
     this.tool = tool;
     this.message = "";
     this.listen();
-    this.changed();
+    this.tell();
   }
 
   dropHeadwall(): void {
@@ -104,11 +112,13 @@ export class Editor {
   }
 
   private step(step: Step): void {
+    if (this.closed) return;
     this.steps.push(step);
     this.redrawn();
   }
 
   private redrawn(): void {
+    if (this.closed) return;
     this.source.clear(true);
     const boundary = new Feature(asGeometry(this.now.boundary));
     boundary.setStyle(boundaryStyle);
@@ -120,7 +130,7 @@ export class Editor {
     }
     this.listen();
     void this.check();
-    this.changed();
+    this.tell();
   }
 
   private async check(): Promise<void> {
@@ -132,7 +142,7 @@ export class Editor {
     } catch (error) {
       if (asked === this.asked) this.message = error instanceof Error ? error.message : String(error);
     }
-    this.changed();
+    this.tell();
   }
 
   private stop(): void {

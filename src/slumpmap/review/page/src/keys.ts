@@ -21,14 +21,17 @@ export function listen(groups: () => Group[]): void {
   addEventListener("keydown", (event) => {
     const target = event.target as HTMLElement;
     const typing = target.matches("input[type=text], input[type=number], textarea, select");
-    if (typing && event.key !== "Escape") return;
+    if (typing) {
+      // Escape leaves a field, which keeps what was written.
+      if (event.key === "Escape") target.blur();
+      return;
+    }
     const name = nameOf(event);
     const binding = groups()
       .flatMap((group) => group.bindings)
       .find((one) => one.keys.includes(name));
     if (!binding) return;
     event.preventDefault();
-    if (typing) target.blur();
     binding.run();
   });
 }

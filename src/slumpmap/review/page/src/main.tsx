@@ -7,9 +7,9 @@ import { App } from "./app";
 import { Desk } from "./desk";
 
 async function start(root: HTMLElement): Promise<void> {
-  const [campaign, { items }] = await Promise.all([api.campaign(), api.items()]);
+  const [campaign, { items, left }] = await Promise.all([api.campaign(), api.items()]);
   document.title = `${campaign.campaign} ${campaign.iteration}: ${campaign.reviewer}`;
-  const desk = new Desk(campaign, items);
+  const desk = new Desk(campaign, items, left);
   await desk.enter(false);
   render(<App desk={desk} />, root);
   await desk.start();

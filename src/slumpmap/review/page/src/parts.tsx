@@ -49,6 +49,11 @@ export function TopBar({ desk, onHelp, onJump }: { desk: Desk; onHelp: () => voi
           <span data-test="decided">{decided}</span>/{total} decided, <span data-test="slumps">{slumps}</span> slumps
           {pace && `, ${Math.round(pace.perHour)} an hour, ${duration(pace.secondsLeft)} left`}
         </span>
+        {desk.left && (
+          <span data-test="left" title="by the ranking and the verdicts so far; nine times in ten it is in the range">
+            about {desk.left.expected.toFixed(desk.left.expected < 9.5 ? 1 : 0)} more to find ({desk.left.low}–{desk.left.high})
+          </span>
+        )}
       </div>
       <Saving desk={desk} />
       <button type="button" onClick={() => void desk.handIn()} disabled={desk.readOnly} data-test="hand-in">

@@ -109,7 +109,15 @@ export interface Edited {
   self_crossing_at: Point | null;
 }
 
+// New slumps that the open candidates should still hold.
+export interface Left {
+  expected: number;
+  low: number;
+  high: number;
+}
+
 export interface Saved {
+  left: Left | null;
   item: Row | { item: number };
   version: number;
   decision: Decision;

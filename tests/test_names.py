@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from slumpmap.config import check_config
 from slumpmap.errors import InputError
-from slumpmap.review.names import check_different, check_reviewer
+from slumpmap.names import check_different, check_reviewer
 
 MINIMAL = {
     "campaign": "x",

@@ -121,6 +121,11 @@ def combo_choices(form):
     return [[box.itemText(place) for place in range(box.count())] for box in boxes]
 
 
+def shown(form):
+    """What the drop-down lists show."""
+    return [box.currentText() for box in form.findChildren(QComboBox) if box.findText("Please select") < 0]
+
+
 def edit(layer, headwalls):
     """A reviewer's work: forms, a boundary, a split, a headwall."""
     report = {}
@@ -168,6 +173,7 @@ def edit(layer, headwalls):
     report["headwall_of"] = headwall["candidate_id"]
     headwalls.addFeature(headwall)
     report["committed"] = [layer.commitChanges(), headwalls.commitChanges(), layer.commitErrors()]
+    report["shown_again"] = {name: shown(form_of(layer, name)[1]) for name in ("01-c0000", "01-c0001", "01-c0003")}
     return report
 
 

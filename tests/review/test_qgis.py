@@ -352,6 +352,17 @@ def test_what_is_emptied_is_taken_back(toy):
     assert pd.isna(rows.loc[A, "is_slump"]) and rows.loc[A, ["headwall", "decided_at"]].isna().all()
 
 
+def test_what_does_not_go_with_the_verdict_is_dropped(toy):
+    """A form hides the boxes of another verdict; what stands in them stays in the file."""
+    package = toy.sent()
+    edit(package, (A, "is_slump", False), (B, "is_slump", True), (B, "probability", "low"), (E, "probability", "high"))
+    brought = toy.bring(package)
+    assert (brought.new, brought.changed, brought.same) == ([], [A, B], 3)
+    rows = toy.rows()
+    assert rows.loc[A, ["probability", "initiation", "headwall"]].isna().all()
+    assert pd.isna(rows.loc[B, "reason"]) and not rows.loc[B, "use_as_negative"] and pd.isna(rows.loc[E, "probability"])
+
+
 def test_a_headwall_alone_is_an_edit(toy):
     package = toy.sent()
     edit(package, lines={A: LINE.reverse()})
@@ -692,6 +703,19 @@ def test_page_takes_over_what_was_brought_back_and_keeps_the_rest(made, toy):
     # What the page hands in says the same, so that going on in QGIS is no conflict.
     edit(package, (B, "is_slump", False))
     assert toy.bring(package).new == [B]
+
+
+@pytest.mark.parametrize("name", ["Zoë Müller-Lüdenscheidt", "夏 志華", "o.b_1"])
+def test_names_of_all_scripts_name_files(toy, name):
+    review = toy.config.review.model_dump() | {"reviewers": [name, "ben"]}
+    toy.config = Config.model_validate(toy.config.model_dump() | {"review": review})
+    package = toy.export(reviewer=name)
+    assert package.name == f"candidates_01_{name}.gpkg"
+    assert all((package.parent / node.text.split("|")[0]).exists() for node in project_of(package).iter("datasource"))
+    edit(package, (A, "is_slump", False))
+    assert toy.bring(package, name).written == toy.file(name)
+    edit(package, (B, "is_slump", False))
+    assert toy.bring(package, name).saved.parent == toy.file(name).parent / "history"
 
 
 def test_adjudicator_gets_the_disputed_only_and_must_decide(made, toy, tmp_path):

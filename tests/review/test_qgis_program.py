@@ -137,6 +137,8 @@ def test_work_done_in_qgis_comes_back(work):
     made, package, report, _ = work
     assert report["edit"]["committed"][:2] == [True, True]
     assert report["edit"]["split"] == 0 and report["edit"]["headwall_of"] == A
+    again = report["edit"]["shown_again"]
+    assert again == {A: ["Slump", "Medium", "", ""], B: ["Not a slump", "", "", "Pit"], D: ["Open", "", "", ""]}
     brought = bring_back(desk_of(made.config, 1, "anna"), package)
     assert (brought.new, brought.changed, brought.edited, brought.same) == ([A, B, C, E], [], [], 1)
     assert brought.joined == [E]

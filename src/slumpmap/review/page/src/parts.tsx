@@ -27,8 +27,7 @@ export function TopBar({ desk, onHelp, onJump }: { desk: Desk; onHelp: () => voi
         <span data-test="place">{place}</span> of <span data-test="listed">{queue.length}</span>
       </button>
       <label>
-        show
-        <select value={desk.filter} data-test="filter" onChange={(event) => ((desk.filter = event.currentTarget.value as Filter), event.currentTarget.blur(), desk.tell())}>
+        <select aria-label="shown" title="What is shown (F)" value={desk.filter} data-test="filter" onChange={(event) => ((desk.filter = event.currentTarget.value as Filter), event.currentTarget.blur(), desk.tell())}>
           {FILTERS.map((name) => (
             <option value={name} key={name}>
               {FILTER_NAMES[name]}
@@ -37,21 +36,20 @@ export function TopBar({ desk, onHelp, onJump }: { desk: Desk; onHelp: () => voi
         </select>
       </label>
       <label>
-        by
-        <select value={desk.order} data-test="order" onChange={(event) => ((desk.order = event.currentTarget.value as "value" | "place"), event.currentTarget.blur(), desk.tell())}>
-          <option value="value">expected value</option>
-          <option value="place">place</option>
+        <select aria-label="order" title="Order (P)" value={desk.order} data-test="order" onChange={(event) => ((desk.order = event.currentTarget.value as "value" | "place"), event.currentTarget.blur(), desk.tell())}>
+          <option value="value">by value</option>
+          <option value="place">by place</option>
         </select>
       </label>
       <div class="progress">
         <progress value={decided} max={Math.max(total, 1)} aria-label="decided" />
         <span>
-          <span data-test="decided">{decided}</span>/{total} decided, <span data-test="slumps">{slumps}</span> slumps
-          {pace && `, ${Math.round(pace.perHour)} an hour, ${duration(pace.secondsLeft)} left`}
+          <span data-test="decided">{decided}</span> of {total}, <span data-test="slumps">{slumps}</span> slumps
+          {pace && ` · ${Math.round(pace.perHour)}/h, ${duration(pace.secondsLeft)} left`}
         </span>
         {desk.left && (
           <span data-test="left" title="by the ranking and the verdicts so far; nine times in ten it is in the range">
-            about {desk.left.expected.toFixed(desk.left.expected < 9.5 ? 1 : 0)} more to find ({desk.left.low}–{desk.left.high})
+            · about {desk.left.expected.toFixed(desk.left.expected < 9.5 ? 1 : 0)} more to find ({desk.left.low}–{desk.left.high})
           </span>
         )}
       </div>
@@ -124,7 +122,12 @@ const THUMB_PX = 128;
 
 function Thumb({ picture }: { picture: ImageBitmap }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => canvas.current?.getContext("2d")?.drawImage(picture, 0, 0, THUMB_PX, THUMB_PX), [picture]);
+  useEffect(() => {
+    const context = canvas.current?.getContext("2d");
+    if (!context) return;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, 0, 0, THUMB_PX, THUMB_PX);
+  }, [picture]);
   return <canvas ref={canvas} width={THUMB_PX} height={THUMB_PX} />;
 }
 

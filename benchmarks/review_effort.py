@@ -190,7 +190,7 @@ def row(queue: Queue) -> dict[str, Any]:
 
 
 def bootstrap(every: Sequence[Queue], seed: int = 1) -> tuple[Floats, Floats]:
-    """(draws,) found_at_30_percent, and the same of what is possible, with candidates drawn anew in each iteration.
+    """(draws or fewer,) found_at_30_percent, and the same of what is possible, candidates drawn anew in each iteration.
 
     A slump is drawn with all candidates that show it, else copies of its fragments would not be its fragments. The
     copies of a candidate stand side by side in the queue, each with a slump of its own.
@@ -211,6 +211,8 @@ def bootstrap(every: Sequence[Queue], seed: int = 1) -> tuple[Floats, Floats]:
         found = np.clip(places - (behind[:, first] - there), 0, there)
         whole = there.sum(axis=1)
         sums += np.column_stack([found.sum(axis=1), whole, np.minimum(whole, places[:, 0])])
+    # Draws without anything to find say nothing.
+    sums = sums[sums[:, 2] > 0]
     return sums[:, 0] / sums[:, 1], sums[:, 0] / sums[:, 2]
 
 

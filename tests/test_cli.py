@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from slumpmap.cli import app
 from slumpmap.cli_terrain import terrain
+from slumpmap.errors import InputError
 
 
 def slumpmap(*arguments):
@@ -50,3 +51,15 @@ def test_help_names_the_values_that_a_setting_takes() -> None:
     assert "--optimizer sgd|adamw" in shown
     assert "--calibrate true|false" in shown
     assert "--batch INTEGER" in shown
+
+
+@pytest.mark.parametrize("given", [["2018"], ["x=folder"], ["2018="], ["2018=a", "2018=b"]])
+def test_folders_of_years_are_named_once_each(tmp_path, given: list[str]) -> None:
+    grid = tmp_path / "grid.json"
+    CliRunner().invoke(app, ["grid", "--crs=EPSG:32646", "--bounds=0,0,900,900", "--out", str(grid)])
+    images = [text for folder in given for text in ("--imagery", folder)]
+    files = [text for name in ("candidates", "model", "scaling") for text in (f"--{name}", "none")]
+    others = ["--grid", str(grid), "--mapping-year=2018", "--tiles=x000_y000", "--out=none"]
+    error = CliRunner().invoke(app, ["yearly", *others, *files, *images]).exception
+    assert isinstance(error, InputError)
+    assert "is no YEAR=FOLDER of another year" in str(error)

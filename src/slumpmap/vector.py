@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.errors import GEOSException
 
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
@@ -63,7 +66,7 @@ def read_layer(
 
 
 def load_layer(path: Path, what: str, name: str | None = None) -> gpd.GeoDataFrame:
-    """Reads a vector layer as it is: nothing is known of its columns and geometries yet.
+    """Reads a vector layer with geometries and CRS; nothing else is known of it yet.
 
     Args:
         path: GeoPackage, shapefile, GeoJSON or GeoParquet.
@@ -73,18 +76,33 @@ def load_layer(path: Path, what: str, name: str | None = None) -> gpd.GeoDataFra
     Raises:
         InputError: file missing or unreadable, no such layer, no geometries, no CRS.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
-    try:
-        layer = gpd.read_parquet(path) if path.suffix == ".parquet" else pyogrio.read_dataframe(path, layer=name)
-    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
-        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+    layer = open_layer(path, what, layer=name)
     if not isinstance(layer, gpd.GeoDataFrame):
         raise InputError(path, f"{what} has no geometry column", "save it as a layer with geometries")
     if layer.crs is None:
         raise InputError(path, f"{what} has no CRS", "assign the CRS in which the coordinates are given")
     return layer
+
+
+def open_layer(path: Path | str, what: str, **options: Any) -> gpd.GeoDataFrame | pd.DataFrame:
+    """Reads a vector layer or table as it is, unchecked.
+
+    Args:
+        path: GeoPackage, shapefile, GeoJSON or GeoParquet; what GDAL calls `/vsi...` too.
+        what: what the layer is to the user, for the message.
+        options: for `pyogrio.read_dataframe`, such as `layer`; GeoParquet has none.
+
+    Raises:
+        InputError: the file is missing or unreadable.
+    """
+    if not str(path).startswith("/vsi") and not Path(path).exists():
+        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+    try:
+        if Path(path).suffix == ".parquet":
+            return gpd.read_parquet(path)
+        return pyogrio.read_dataframe(path, **options)
+    except (DataSourceError, DataLayerError, OSError, ValueError, GEOSException) as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
 
 
 def layers_in(path: Path, what: str) -> list[str]:

@@ -15,6 +15,7 @@ from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.inventory.build import COLUMNS, aspect_class, build_inventory, read_inventory
 from slumpmap.raster import write_raster
+from slumpmap.review.growth_table import MEASURED
 from slumpmap.terrain.slope import slope_aspect
 from slumpmap.vector import write_layer
 
@@ -122,8 +123,8 @@ def test_three_formats_hold_the_same(inputs):
     build(inputs)
     gpkg, parquet = read_inventory(inputs / "inventory.gpkg"), read_inventory(inputs / "inventory.parquet")
     csv = pd.read_csv(inputs / "inventory.csv")
-    assert [*COLUMNS, "geometry"] == list(gpkg.columns) == list(parquet.columns)
-    assert list(csv.columns) == list(COLUMNS)
+    assert [*COLUMNS, *MEASURED, "geometry"] == list(gpkg.columns) == list(parquet.columns)
+    assert list(csv.columns) == [*COLUMNS, *MEASURED]
     assert gpkg.crs == parquet.crs == UTM
     assert gpkg.geometry.geom_equals_exact(parquet.geometry, 1e-9).all()
     for name in COLUMNS:
@@ -159,3 +160,29 @@ def test_aspect_classes():
     degrees = np.array([0, 22.4, 22.5, 45, 90, 135, 180, 225, 270, 315, 337.4, 337.5, 359.9, np.nan])
     expected = ["N", "N", "NE", "NE", "E", "SE", "S", "SW", "W", "NW", "NW", "N", "N", None]
     assert aspect_class(degrees).tolist() == expected
+
+
+def growth(path, ids, groups, sure, retreat):
+    table = {"id": ids, "initiation_measured": groups, "measured_confidence": sure, "retreat_m_per_year": retreat}
+    write_layer(gpd.GeoDataFrame(table, geometry=[box(X, Y, X + 1, Y + 1)] * len(ids), crs=UTM), path)
+    return path
+
+
+def test_what_was_measured_stands_beside_what_was_confirmed(inputs):
+    first = growth(inputs / "1.gpkg", ["square", "gone"], ["before 2016", "2016-17"], [0.9, 0.5], [2.5, 1.0])
+    second = growth(inputs / "2.gpkg", ["circle"], ["2017-18"], [0.7], [np.nan])
+    none = growth(inputs / "3.gpkg", [], [], [], [])
+    paths = [inputs / f"inventory.{suffix}" for suffix in ("gpkg", "parquet", "csv")]
+    files = [inputs / "slumps.gpkg", GRID, None, None, None, None, InventorySettings(), *paths]
+    build_inventory(*files, [first, none, second])
+    table = read_inventory(paths[0]).set_index("id")
+    assert list(table.index) == ["away", "circle", "square"]
+    assert table["initiation"].fillna("").tolist() == ["", "2016-17", ""]
+    assert table["initiation_measured"].fillna("").tolist() == ["", "2017-18", "before 2016"]
+    assert table["measured_confidence"].fillna(-1).tolist() == [-1, 0.7, 0.9]
+    assert table["retreat_m_per_year"].fillna(-1).tolist() == [-1, -1, 2.5]
+    build_inventory(*files)
+    table = read_inventory(paths[1])
+    assert table[["initiation_measured", "measured_confidence", "retreat_m_per_year"]].isna().all(axis=None)
+    with pytest.raises(InputError, match="growth lacks the column"):
+        build_inventory(*files, [inputs / "slumps.gpkg"])

@@ -74,8 +74,8 @@ def inventory_map(
         for ring in _rings(grid):
             axes.plot(*ring.T / _KM, color=GREY, linewidth=0.6)
         _frame(axes, extent, grid)
-        _scale_bar(axes, extent)
-        _north_arrow(axes)
+        scale_bar(axes, extent)
+        north_arrow(axes)
         axes.set_title(titled(f"{len(slumps)} slumps, {slumps['area_ha'].sum():.1f} ha", note), loc="left")
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), columnspacing=1.2)
         save(figure, out_png, out_pdf)
@@ -196,7 +196,7 @@ def _frame(axes: Axes, extent: Extent, grid: Grid) -> None:
     axes.set_ylabel("Northing (km)")
 
 
-def _scale_bar(axes: Axes, extent: Extent) -> None:
+def scale_bar(axes: Axes, extent: Extent) -> None:
     """A bar of a round length in the lower left corner."""
     west, east, south, north = extent
     length = round_length((east - west) / 4)
@@ -209,7 +209,7 @@ def _scale_bar(axes: Axes, extent: Extent) -> None:
     )
 
 
-def _north_arrow(axes: Axes) -> None:
+def north_arrow(axes: Axes) -> None:
     """An arrow to grid north in the upper right corner."""
     halo = [withStroke(linewidth=3, foreground="white")]
     axes.annotate(

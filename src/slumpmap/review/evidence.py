@@ -189,8 +189,9 @@ def _measure_all(
         }
         elevations = Elevations(dem, grid) if dem else None
         for done, row in enumerate(_by_place(layer, grid), 1):
+            # It is among them itself, which takes nothing from the ground around it.
             near = tree.query(shapes[row], predicate="dwithin", distance=RING_M[1])
-            others = taken[near[near != row]]
+            others = taken[near]
             rows[row] = measure(_patch(shapes[row], others, mosaics, mapping_year, elevations, grid))
             progress.update(done)
     return pd.DataFrame(rows, columns=MEASURED).astype(float)
@@ -219,7 +220,10 @@ def _patch(
     # The centres of these larger cells are the centres of the pixels that are taken.
     shift = (1 - step) / 2
     transform = grid.window_transform(window) @ Affine.translation(shift, shift) @ Affine.scale(step)
-    inside = _burn([outline], shape, transform, all_touched=step > 1)
+    inside = _burn([outline], shape, transform)
+    if not inside.any():
+        # A thin candidate can slip between the samples.
+        inside = _burn([outline], shape, transform, all_touched=True)
     taken = _burn(others, shape, transform)
     rise, height = elevations.ground(outline) if elevations else ((math.nan, math.nan), math.nan)
     cell = grid.resolution * step

@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 RING_M = (9.0, 60.0)
 # Where a headwall shows: so far inside the edge its shadow, so far outside its rim and what it retreats into.
 WALL_M, RIM_M = 18.0, 15.0
-# An edge is shaded where it is darker than the candidate by this share, in this many directions.
+# An edge is shaded where it is darker than candidate and ground by this share; it is looked at in so many directions.
 SHADED, SECTORS = 0.2, 36
 # A year with a smaller valid share of the candidate and of its ring says nothing.
 LEAST_VALID = 0.5
@@ -214,8 +214,8 @@ def _edge(patch: Patch, image: Floats) -> dict[str, float]:
     """Shade and light along the edge, in the mapping year, relative to the candidate's own brightness.
 
     - `wall_dark`: how much darker than the candidate the darkest tenth of its edge is.
-    - `wall_arc`: share of the upper edge (within 60 degrees of uphill) where a shaded wall stands, less that of the
-      lower edge: an arcuate shaded headwall has 1.
+    - `wall_arc`: share of the upper edge (within 60 degrees of uphill) that is darker than both candidate and ground
+      around, less that of the lower edge: an arcuate shaded headwall has 1.
     - `wall_dark_uphill`: first harmonic of the edge's darkness, uphill positive.
     - `wall_toward_uphill`: cosine of the angle between its darkest direction and uphill.
     - `rim_bright_uphill`: first harmonic of the brightness just outside.
@@ -223,7 +223,7 @@ def _edge(patch: Patch, image: Floats) -> dict[str, float]:
     """
     light = image.mean(axis=0)
     valid = np.isfinite(light)
-    own = float(np.nanmedian(light[patch.inside]))
+    own, around = float(np.nanmedian(light[patch.inside])), float(np.nanmedian(light[patch.ring]))
     dark = np.where(valid, 1 - light / own, 0.0)
     wall = patch.inside & valid & (patch.depth <= WALL_M)
     found = {"wall_dark": float(np.percentile(dark[wall], 90)) if wall.any() else math.nan}
@@ -240,7 +240,7 @@ def _edge(patch: Patch, image: Floats) -> dict[str, float]:
     height = (east * up[0] + north * up[1])[own_ground]
     spread = max(float(height.std()), patch.cell / 4)
     return found | {
-        "wall_arc": _arc(patch, dark, up),
+        "wall_arc": _arc(patch, np.where(valid, 1 - light / min(own, around), 0.0), up),
         "wall_dark_uphill": uphill,
         "wall_toward_uphill": uphill / length if length > 1e-9 else 0.0,
         "rim_bright_uphill": bright[0] * up[0] + bright[1] * up[1],

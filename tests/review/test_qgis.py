@@ -168,6 +168,9 @@ def test_candidates_come_in_the_order_of_the_queue(made, toy, tmp_path):
     toy.config = toy.config.model_copy(update={"results": tmp_path / "results"})
     layer = load_layer(toy.export(), "candidates", "candidates")
     assert list(layer["candidate_id"]) == [E, D, C, B, A]
+    write_layer(queue[1:], turned / "iterations" / "01" / "review" / "queue.gpkg")
+    with pytest.raises(InputError, match="not made of the present candidates"):
+        toy.export("stale")
 
 
 def test_mosaic_of_a_year_shows_the_tiles_where_they_are(made, toy):

@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 
 import geopandas as gpd
+import numpy as np
 import shapely
 from shapely.ops import polygonize
 
 from slumpmap.grid import HECTARE
+from slumpmap.review.parts import side_by_side
 
 
 class EditError(Exception):
@@ -66,7 +68,7 @@ def simplified(boundary: shapely.Geometry, resolution: float) -> shapely.Geometr
 
 
 def split(boundary: shapely.Geometry, line: shapely.Geometry) -> shapely.Geometry:
-    """The pieces into which a line cuts a boundary, as one geometry of several parts.
+    """The pieces into which a line cuts a boundary, as one geometry of several parts with a narrow gap between them.
 
     Raises:
         EditError: the line does not cut it.
@@ -75,7 +77,7 @@ def split(boundary: shapely.Geometry, line: shapely.Geometry) -> shapely.Geometr
     pieces = [piece for piece in polygonize(edges) if boundary.covers(piece.representative_point())]
     if len(pieces) <= shapely.get_num_geometries(boundary):
         raise EditError("The line must cross the outline from one side to the other.")
-    return shapely.multipolygons(pieces)
+    return side_by_side(np.array(pieces, dtype=object))
 
 
 def merge(boundary: shapely.Geometry, other: shapely.Geometry) -> shapely.Geometry:

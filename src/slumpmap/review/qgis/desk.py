@@ -92,8 +92,10 @@ class Desk:
         queue = self.places.queue
         if not queue.exists():
             return wanted.reset_index(drop=True)
-        ranks = read_layer(queue, "queue", columns=("candidate_id", "rank"), unique="candidate_id")
-        wanted = wanted.assign(**{RANK: wanted["id"].map(ranks.set_index("candidate_id")["rank"])})
+        ranks = read_layer(queue, "queue", columns=("id", "rank"), unique="id").set_index("id")["rank"]
+        if set(ranks.index) != set(self.to_inspect["id"]):
+            raise InputError(queue, "it is not made of the present candidates", "run snakemake again")
+        wanted = wanted.assign(**{RANK: wanted["id"].map(ranks)})
         return wanted.sort_values([RANK, "id"], ignore_index=True)
 
     def _disputed(self) -> list[str]:

@@ -227,7 +227,9 @@ def circular_mean(degrees, weights):
     """Of directions of one polygon with these shares."""
     sums = sums_of("direction", 1)
     count = len(degrees)
-    sums.add(np.array([0]), np.array([0, count]), np.arange(count, dtype=np.int32), np.array(weights), np.array(degrees))
+    sums.add(
+        np.array([0]), np.array([0, count]), np.arange(count, dtype=np.int32), np.array(weights), np.array(degrees)
+    )
     return sums.table().loc[0].tolist()
 
 

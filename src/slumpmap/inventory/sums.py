@@ -22,9 +22,11 @@ _NO_DIRECTION = 1e-9
 
 
 class Sums(Protocol):
-    """Statistics of one layer, in the making; `count` is the covered area with a value, (polygons,) pixels."""
+    """Statistics of one layer, in the making."""
 
-    count: Floats
+    @property
+    def count(self) -> Floats:
+        """Covered area that has a value, (polygons,) pixels."""
 
     def add(self, which: Integers, start: Integers, cell: Cells, weight: Floats, values: Floats) -> None:
         """Adds the pieces of a tile.

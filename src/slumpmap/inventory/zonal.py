@@ -122,7 +122,7 @@ def _of_grid(polygons: gpd.GeoSeries, layers: Sequence[Layer], sources: Sequence
         outlines = outlines_of(shapes[usable], first.transform)
         area[usable] = outlines.area
         for which, rectangles in _pieces(outlines, first.shape, _tile_shape(sources)):
-            top, left, bottom, right = (*rectangles[:, :2].min(axis=0), *rectangles[:, 2:].max(axis=0))
+            (top, left), (bottom, right) = rectangles[:, :2].min(axis=0), rectangles[:, 2:].max(axis=0)
             frame = (top, left, right - left)
             arrays = (outlines.x, outlines.y, outlines.ring, outlines.polygon, outlines.sign, outlines.area)
             start, cell, weight = cover(*arrays, which, rectangles, frame)
@@ -165,7 +165,8 @@ def _pieces(outlines: Outlines, shape: tuple[int, int], tile: tuple[int, int]) -
     rectangles = np.clip(outlines.rectangles(), 0, np.tile(shape, 2))
     tiles = rectangles // np.tile(tile, 2)
     tiles[:, 2:] = -(-rectangles[:, 2:] // np.array(tile))
-    there = np.where((rectangles[:, 2:] > rectangles[:, :2]).all(axis=1)[:, None], tiles[:, 2:] - tiles[:, :2], 0)
+    some = np.asarray((rectangles[:, 2:] > rectangles[:, :2]).all(axis=1))
+    there = np.where(some[:, None], tiles[:, 2:] - tiles[:, :2], 0)
     times = there.prod(axis=1)
     which = np.repeat(np.arange(len(tiles)), times)
     number = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
@@ -194,7 +195,7 @@ def _values(layer: Layer, source: DatasetReader, window: Window) -> Floats:
         masked = None if flags in ([MaskFlags.all_valid], [MaskFlags.nodata]) else source.read_masks(1, window=window)
     except RasterioError as error:
         raise InputError(layer.path, f"{layer.what} is damaged ({error})", "copy or make it again") from error
-    values = raw.astype(np.float64).ravel()
+    values: Floats = raw.astype(np.float64).ravel()
     if masked is not None:
         values[masked.ravel() == 0] = np.nan
     elif source.nodata is not None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from slumpmap import __version__
+from slumpmap.cli_inventory import arts, inventory
 from slumpmap.cli_review import agreement
 from slumpmap.cli_terrain import terrain
 from slumpmap.config import (
@@ -22,7 +23,6 @@ from slumpmap.config import (
     ExpertSettings,
     GridSettings,
     InferenceSettings,
-    InventorySettings,
     IterationSettings,
     LayerSettings,
     LedgerSettings,
@@ -122,6 +122,10 @@ def consensus(votes: Path, crs: str, at_least: int, training: str, evaluation: s
 @path_option("truth", "true outlines", required=False)
 @path_option("training-area", "polygon outside of which nothing is used for training", required=False)
 @path_option("evaluation-area", "polygon in which the evaluation counts", required=False)
+@path_option("vegetation", "raster of vegetation classes", required=False)
+@path_option("vegetation-legend", "its legend", required=False)
+@path_option("soil", "raster of soil classes", required=False)
+@path_option("soil-legend", "its legend", required=False)
 @out_option
 def intake(grid_file: Path, positives: Path, negatives: Path | None, out: Path, **layers: Path | None) -> None:
     """Check the user's layers and write the labels of iteration 1."""
@@ -459,32 +463,6 @@ def slumps(positives: Path, accepted: Path, out: Path) -> None:
     all_slumps(positives, accepted, out)
 
 
-@app.command("inventory")
-@grid_option
-@path_option("slumps", "all slumps")
-@path_option("dem", "digital elevation model", required=False)
-@path_option("slope", "slope, degrees", required=False)
-@path_option("aspect", "aspect, degrees", required=False)
-@path_option("roads", "roads and railways", required=False)
-@with_settings(InventorySettings)
-@out_option
-def inventory(
-    grid_file: Path,
-    slumps: Path,
-    dem: Path | None,
-    slope: Path | None,
-    aspect: Path | None,
-    roads: Path | None,
-    settings: InventorySettings,
-    out: Path,
-) -> None:
-    """Write the inventory with its attributes as GeoPackage, GeoParquet and CSV."""
-    from slumpmap.inventory.build import build_inventory
-
-    paths = [out.with_suffix(suffix) for suffix in (".gpkg", ".parquet", ".csv")]
-    build_inventory(slumps, Grid.read(grid_file), dem, slope, aspect, roads, settings, *paths)
-
-
 @app.command("evaluate")
 @path_option("slumps", "all slumps, with `iteration_found`")
 @path_option("candidates", "candidates of an iteration; once for each, in order", False, multiple=True)
@@ -696,6 +674,8 @@ def status(config: Path) -> None:
 
 
 app.add_command(terrain)
+app.add_command(inventory)
+app.add_command(arts)
 app.add_command(agreement)
 
 

@@ -262,6 +262,7 @@ def test_classes(tmp_path):
     assert table[2].tolist() == pytest.approx([1 / 3, 2 / 3, 0, np.nan, 0], nan_ok=True)
     assert table[5].tolist() == pytest.approx([0, 0, 0, np.nan, 0], nan_ok=True)
     assert table["unnamed"].tolist() == pytest.approx([1 / 3, 0, 0.5, np.nan, 1], nan_ok=True)
+    assert table["unnamed_value"].tolist() == pytest.approx([7, np.nan, 7, np.nan, 7], nan_ok=True)
     # The lowest of equals; none where no class that is named lies under the polygon.
     assert table["majority"].tolist() == pytest.approx([1, 2, 1, np.nan, np.nan], nan_ok=True)
     assert table["majority_share"].tolist() == pytest.approx([1 / 3, 2 / 3, 0.5, np.nan, np.nan], nan_ok=True)

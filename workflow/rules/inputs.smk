@@ -87,6 +87,10 @@ rule intake:
         truth=given(INPUTS.truth),
         training_area=given(INPUTS.training_area),
         evaluation_area=given(INPUTS.evaluation_area),
+        vegetation=given(INPUTS.vegetation),
+        vegetation_legend=given(INPUTS.vegetation_legend),
+        soil=given(INPUTS.soil),
+        soil_legend=given(INPUTS.soil_legend),
     output:
         positives=f"{RESULTS}/iterations/01/labels/positives.gpkg",
         negatives=f"{RESULTS}/iterations/01/labels/negatives.gpkg",
@@ -104,11 +108,16 @@ rule intake:
         truth=option("truth", INPUTS.truth),
         training_area=option("training-area", INPUTS.training_area),
         evaluation_area=option("evaluation-area", INPUTS.evaluation_area),
+        classes=" ".join(
+            option(name.replace("_", "-"), getattr(INPUTS, name))
+            for name in ("vegetation", "vegetation_legend", "soil", "soil_legend")
+        ),
     message:
-        "Checking outlines, DEM and roads"
+        "Checking outlines, DEM, roads and class rasters"
     shell:
         "python -m slumpmap intake --grid {input.grid:q} --positives {input.positives:q} {params.negatives} {params.dem}"
-        " {params.roads} {params.truth} {params.training_area} {params.evaluation_area} --out {params.folder:q} 2> {log:q}"
+        " {params.roads} {params.truth} {params.training_area} {params.evaluation_area} {params.classes}"
+        " --out {params.folder:q} 2> {log:q}"
 
 
 rule catalogue:

@@ -92,6 +92,7 @@ class Classes:
         self.classes = classes
         self._codes = np.array(classes, np.float64)
         self._shares = np.zeros((polygons, len(classes) + 1))
+        self._strange = np.full(polygons, np.nan)
 
     @property
     def count(self) -> Floats:
@@ -100,13 +101,13 @@ class Classes:
 
     def add(self, which: Integers, start: Integers, cell: Cells, weight: Floats, values: Floats) -> None:
         """Adds the pieces of a tile, see `Sums`."""
-        _add_classes(which, start, cell, weight, values, self._codes, self._shares)
+        _add_classes(which, start, cell, weight, values, self._codes, self._shares, self._strange)
 
     def table(self) -> pd.DataFrame:
-        """A column for each class, its share; then unnamed, majority (of the classes) and majority_share."""
+        """A column for each class, its share; then unnamed, unnamed_value, majority and majority_share."""
         known, named = self.count > 0, self._shares[:, :-1].sum(axis=1) > 0
         shares = np.where(known[:, None], self._shares / np.where(known, self.count, 1.0)[:, None], np.nan)
-        table = pd.DataFrame(shares, columns=[*self.classes, "unnamed"])
+        table = pd.DataFrame(shares, columns=[*self.classes, "unnamed"]).assign(unnamed_value=self._strange)
         # The first of equals is the lowest value, since classes rise.
         first = self._shares[:, :-1].argmax(axis=1) if self.classes else np.zeros(len(known), np.int64)
         codes = np.append(self._codes, np.nan)
@@ -177,7 +178,14 @@ def _add_directions(
 
 @njit(cache=True, nogil=True)
 def _add_classes(
-    which: Integers, start: Integers, cell: Cells, weight: Floats, values: Floats, codes: Floats, shares: Floats
+    which: Integers,
+    start: Integers,
+    cell: Cells,
+    weight: Floats,
+    values: Floats,
+    codes: Floats,
+    shares: Floats,
+    strange: Floats,
 ) -> None:
     for piece in range(len(which)):
         for n in range(start[piece], start[piece + 1]):
@@ -186,4 +194,5 @@ def _add_classes(
                 place = np.searchsorted(codes, value)
                 if place == len(codes) or codes[place] != value:
                     place = len(codes)
+                    strange[which[piece]] = value
                 shares[which[piece], place] += weight[n]

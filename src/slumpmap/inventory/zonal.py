@@ -70,7 +70,8 @@ def zonal_statistics(polygons: gpd.GeoSeries, layers: Sequence[Layer]) -> list[p
     squared deviations over the sum of shares); of directions `mean` (circular, degrees, [0, 360)) and
     `concentration` (resultant length, 0 to 1; the mean is NaN where directions cancel out); of classes the share of
     each class, in columns named by its value, `unnamed` (the share of values that `Layer.classes` lacks),
-    `majority` (the class of the largest share, the lowest of equals) and `majority_share`.
+    `unnamed_value` (one of those, NaN where there is none), `majority` (the class of the largest share, the lowest of
+    equals) and `majority_share`.
 
     Beside them stand `count`, the covered area that has a value, in pixels; `nodata`, the share of the polygon that
     has none; and `outside`, the share beyond the raster. Of a polygon partly outside, the rest counts.

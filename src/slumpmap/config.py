@@ -78,11 +78,11 @@ class InputSettings(Settings):
     )
     vegetation: Path | None = Field(None, description="vegetation classes: raster; may be left out")
     vegetation_legend: Path | None = Field(
-        None, description="names of the vegetation classes: CSV with the columns `value`, `name`; `vegetation` needs it"
+        None, description="names of the vegetation classes: CSV with the columns `code`, `name`; `vegetation` needs it"
     )
     soil: Path | None = Field(None, description="soil texture classes: raster; may be left out")
     soil_legend: Path | None = Field(
-        None, description="names of the soil classes: CSV with the columns `value`, `name`; `soil` needs it"
+        None, description="names of the soil classes: CSV with the columns `code`, `name`; `soil` needs it"
     )
 
     @model_validator(mode="after")

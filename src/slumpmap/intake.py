@@ -49,7 +49,7 @@ def check_layers(
 def _check_classes(path: Path, legend: Path | None, what: str, grid: Grid) -> None:
     if legend is None:
         fault = f"raster of {what} classes comes without a legend"
-        raise InputError(path, fault, f"give {what}_legend, a CSV with the columns value,name")
+        raise InputError(path, fault, f"give {what}_legend, a CSV with the columns code,name")
     read_legend(legend, what)
     check_whole(path, what)
     with open_raster(path, what) as dataset:

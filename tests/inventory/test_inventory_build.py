@@ -180,7 +180,7 @@ def test_streams(inputs):
 def classes_of(folder, values, legend):
     path, names = folder / "vegetation.tif", folder / "legend.csv"
     write_raster(path, np.array(values, np.uint8), from_origin(X - 50, Y + 150, 100, 100), UTM, 0)
-    names.write_text("value,name\n" + legend)
+    names.write_text("code,name\n" + legend)
     return {"vegetation": path, "vegetation_legend": names}
 
 
@@ -194,7 +194,7 @@ def test_vegetation(inputs):
     assert shares.to_dict("list") == {
         "id": ["square"] * 3,
         "layer": ["vegetation"] * 3,
-        "value": [1, 2, 3],
+        "code": [1, 2, 3],
         "name": ["meadow", "steppe", "bare"],
         "share": [0.25, 0.5, 0.25],
     }

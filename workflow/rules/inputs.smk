@@ -1,5 +1,6 @@
 # The user's files: checked before any long work starts.
 DEMO = campaign.demo
+CLASS_FILES = ("vegetation", "vegetation_legend", "soil", "soil_legend")
 
 if DEMO is not None:
 
@@ -11,6 +12,7 @@ if DEMO is not None:
             dem=given(INPUTS.dem),
             roads=given(INPUTS.roads),
             truth=given(INPUTS.truth),
+            classes=[file for name in CLASS_FILES for file in given(getattr(INPUTS, name))],
         log:
             f"{LOGS}/demo_data.log",
         benchmark:
@@ -87,10 +89,7 @@ rule intake:
         truth=given(INPUTS.truth),
         training_area=given(INPUTS.training_area),
         evaluation_area=given(INPUTS.evaluation_area),
-        vegetation=given(INPUTS.vegetation),
-        vegetation_legend=given(INPUTS.vegetation_legend),
-        soil=given(INPUTS.soil),
-        soil_legend=given(INPUTS.soil_legend),
+        classes=[file for name in CLASS_FILES for file in given(getattr(INPUTS, name))],
     output:
         positives=f"{RESULTS}/iterations/01/labels/positives.gpkg",
         negatives=f"{RESULTS}/iterations/01/labels/negatives.gpkg",
@@ -108,10 +107,7 @@ rule intake:
         truth=option("truth", INPUTS.truth),
         training_area=option("training-area", INPUTS.training_area),
         evaluation_area=option("evaluation-area", INPUTS.evaluation_area),
-        classes=" ".join(
-            option(name.replace("_", "-"), getattr(INPUTS, name))
-            for name in ("vegetation", "vegetation_legend", "soil", "soil_legend")
-        ),
+        classes=" ".join(option(name.replace("_", "-"), getattr(INPUTS, name)) for name in CLASS_FILES),
     message:
         "Checking outlines, DEM, roads and class rasters"
     shell:

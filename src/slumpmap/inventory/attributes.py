@@ -26,7 +26,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 SECTORS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 CLASSES = ("vegetation", "soil")
-SHARE_COLUMNS = ("id", "layer", "value", "name", "share")
+SHARE_COLUMNS = ("id", "layer", "code", "name", "share")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Layers:
             raster = getattr(self, name)
             if raster is not None and getattr(self, f"{name}_legend") is None:
                 fault = f"raster of {name} classes comes without a legend"
-                raise InputError(raster, fault, f"give {name}_legend, a CSV with the columns value,name")
+                raise InputError(raster, fault, f"give {name}_legend, a CSV with the columns code,name")
 
 
 def places(shapes: gpd.GeoSeries) -> pd.DataFrame:
@@ -258,15 +258,15 @@ def cover_classes(shapes: gpd.GeoSeries, tables: Tables, layers: Layers) -> pd.D
 
 
 def class_shares(ids: pd.Series, tables: Tables, layers: Layers) -> pd.DataFrame:
-    """The share of every class of every slump: columns id, layer, value, name, share; shares above 0 only."""
+    """The share of every class of every slump: columns id, layer, code, name, share; shares above 0 only."""
     parts = [pd.DataFrame({name: pd.Series(dtype=object) for name in SHARE_COLUMNS})]
     for name in CLASSES:
         if name in tables:
             legend = read_legend(getattr(layers, f"{name}_legend"), name)
             wide = tables[name][list(legend)].set_axis(pd.Index(ids, name="id"))
-            long = wide.melt(var_name="value", value_name="share", ignore_index=False).reset_index()
-            long = long[long["share"] > 0].sort_values(["id", "value"])
-            parts.append(long.assign(layer=name, name=long["value"].map(legend)))
+            long = wide.melt(var_name="code", value_name="share", ignore_index=False).reset_index()
+            long = long[long["share"] > 0].sort_values(["id", "code"])
+            parts.append(long.assign(layer=name, name=long["code"].map(legend)))
     return pd.concat(parts[1:] or parts, ignore_index=True)[list(SHARE_COLUMNS)]
 
 

@@ -111,6 +111,7 @@ def write_parquet(layer: gpd.GeoDataFrame, path: Path) -> None:
 
 
 def write_geojson(layer: gpd.GeoDataFrame, path: Path) -> None:
-    """Writes GeoJSON (RFC 7946) atomically, in longitude and latitude whatever the layer's CRS."""
+    """Writes GeoJSON (RFC 7946) atomically, named after the file, in longitude and latitude whatever the layer's CRS."""
     with atomic(path) as temporary:
-        pyogrio.write_dataframe(layer.to_crs("EPSG:4326"), temporary, driver="GeoJSON", RFC7946="YES")
+        degrees = layer.to_crs("EPSG:4326")
+        pyogrio.write_dataframe(degrees, temporary, layer=Path(path).stem, driver="GeoJSON", RFC7946="YES")

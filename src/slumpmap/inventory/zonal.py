@@ -74,7 +74,9 @@ def zonal_statistics(polygons: gpd.GeoSeries, layers: Sequence[Layer]) -> list[p
     equals) and `majority_share`.
 
     Beside them stand `count`, the covered area that has a value, in pixels; `nodata`, the share of the polygon that
-    has none; and `outside`, the share beyond the raster. Of a polygon partly outside, the rest counts.
+    has none; and `outside`, the share beyond the raster. Of a polygon partly outside, the rest counts. A pixel of which
+    less than 1e-10 is covered, 0.1 square millimetres of one of 30 m, is not: else a rounding error would decide on the
+    smallest and largest value.
 
     Args:
         polygons: valid Polygon or MultiPolygon geometries with a CRS.

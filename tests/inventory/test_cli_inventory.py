@@ -75,7 +75,7 @@ def test_catalogue_needs_a_year(campaign):
 )
 def test_options_that_name_no_iteration_are_refused(campaign, given):
     arguments = ("--grid", "@grid.json", "--slumps", "@slumps.gpkg", "--out", "@x.gpkg")
-    done = call(campaign, "inventory", *arguments, *given.split())
+    done = call(campaign, "inventory", *arguments, *given)
     assert isinstance(done.exception, InputError) and "names no iteration" in str(done.exception)
 
 

@@ -2,6 +2,8 @@
 # make test      set up, then every check of the project
 # make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
 #
+# make page      bundle the review page anew (needs Node.js; the bundle is committed)
+#
 # PYTHON=python3.12 chooses the interpreter (3.11 or newer), CORES=4 the number of cores.
 PYTHON ?= python3
 CORES ?= all
@@ -9,7 +11,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: install demo test lint
+.PHONY: install demo test lint page
 
 install: $(VENV)/installed
 
@@ -29,3 +31,6 @@ lint: install
 
 test: lint
 	pytest
+
+page:
+	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build

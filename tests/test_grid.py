@@ -136,3 +136,26 @@ def test_unsuitable_crs(crs: str, fault: str) -> None:
 def test_empty_area() -> None:
     with pytest.raises(InputError, match="empty"):
         Grid.over(Polygon(), CRS, 3.0, 64)
+
+
+def test_each_point_has_one_tile() -> None:
+    whole = Grid.over(box(999, 2001, 1899, 2601), CRS, 3.0, 100)
+    x = np.array([999, 1298.9, 1299, 1898, 999, 999, 950, 2500.0])
+    y = np.array([2600, 2600, 2600, 2002, 2301, 2301.1, 2700, 1000.0])
+    assert whole.tiles_at(x, y).tolist() == [
+        "x000_y000",
+        "x000_y000",
+        "x001_y000",
+        "x002_y001",
+        "x000_y001",
+        "x000_y000",
+        "x000_y000",
+        "x002_y001",
+    ]
+
+
+def test_beyond_the_tiles_the_nearest_counts() -> None:
+    corner = shapely.union(box(999, 2001, 1299, 2601), box(999, 2301, 1899, 2601))
+    inside = Grid.over(corner, CRS, 3.0, 100)
+    assert "x001_y001" not in inside
+    assert inside.tiles_at(np.array([1449.0]), np.array([2151.0])).tolist() == ["x001_y000"]

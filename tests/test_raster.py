@@ -16,7 +16,7 @@ from shapely.geometry import box
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, read_json, write_json
 from slumpmap.grid import Grid, Window
-from slumpmap.raster import Mosaic, check_whole, open_raster, write_cog, write_raster
+from slumpmap.raster import Mosaic, check_whole, open_raster, write_cog, write_mosaic, write_raster
 
 CRS = "EPSG:32646"
 TRANSFORM = Affine(3, 0, 500_001, 0, -3, 3_840_000)
@@ -198,3 +198,20 @@ def test_mosaic_refuses_missing_damaged_and_other_tiles(tmp_path: Path) -> None:
     refused("tile is damaged")
     path.unlink()
     refused("tile cannot be read")
+
+
+def test_mosaic_file_shows_the_tiles_where_they_are(tmp_path):
+    """Read by GDAL alone, also after the folder was moved."""
+    grid = Grid.over(box(499998, 3839700, 500598, 3840000), "EPSG:32646", 3.0, 100)
+    for number, tile in enumerate(grid.tiles, 1):
+        image = np.full((3, 100, 100), 10 * number, np.uint8)
+        write_cog(tmp_path / f"{tile.id}.tif", image, grid.window_transform(tile.window), grid.crs, 0)
+    write_mosaic(grid, tmp_path, 3, 0)
+    (tmp_path / "moved").mkdir()
+    for file in tmp_path.glob("*.*"):
+        file.rename(tmp_path / "moved" / file.name)
+    with rasterio.open(tmp_path / "moved" / "mosaic.vrt") as mosaic:
+        assert (mosaic.width, mosaic.height, mosaic.nodata) == (200, 100, 0)
+        assert mosaic.transform == grid.transform
+        assert [int(mosaic.read(1)[50, column]) for column in (0, 99, 100, 199)] == [10, 10, 20, 20]
+        assert [interpretation.name for interpretation in mosaic.colorinterp] == ["red", "green", "blue"]

@@ -34,7 +34,10 @@ def config(tmp_path):
 
 
 def outcome(config, number, **changes):
-    write_json(config.folder / "iterations" / f"{number:02d}" / "outcome" / "outcome.json", ROW | changes)
+    write_json(
+        config.folder / "iterations" / f"{number:02d}" / "outcome" / "outcome.json",
+        {"iteration": number} | ROW | changes,
+    )
 
 
 def test_nothing_done_yet(config):
@@ -62,3 +65,43 @@ def test_convergence_and_maximum(config):
     outcome(config, 1)
     outcome(config, 2)
     assert "Ended at the configured maximum" in campaign_status(config)
+
+
+COUNTS = {
+    "known_found_again": 9,
+    "reviews": {name: {"accepted": 3, "rejected": 14, "unsure": 0} for name in ("first", "second")},
+    "captures": [{"by": ["first", "second"], "count": 2}, {"by": ["first"], "count": 1}],
+}
+
+
+def test_yield_and_what_is_missing_stand_before_the_next_act(config):
+    outcome(config, 1, **COUNTS)
+    lines = campaign_status(config).splitlines()
+    assert lines[2] == (
+        "    17.6 new slumps per 100 inspected, mapped 9 of 10 known slumps again,"
+        " all reviewers accepted 2 of 3 confirmed candidates"
+    )
+    assert lines[3] == "Still missing:"
+    assert lines[-2].startswith("  Go on: the next iteration should find ")
+    assert lines[-1].startswith("Next:")
+
+
+def test_outcomes_of_an_older_slumpmap_have_a_forecast_and_no_more(config):
+    outcome(config, 1)
+    text = campaign_status(config)
+    assert "Go on:" in text and "turned down" not in text and "per 100 inspected" not in text
+
+
+def test_a_waiting_iteration_does_not_count(config):
+    outcome(config, 1, state="waiting", waiting_for={"first": 17}, **COUNTS)
+    text = campaign_status(config)
+    assert "Still missing" not in text and "per 100 inspected" not in text
+
+
+def test_cross_validation_is_told_once_all_its_parts_are_done(config):
+    outcome(config, 1, **COUNTS)
+    for part in range(1, 6):
+        assert "cross-validation" not in campaign_status(config)
+        scores = {"truth": 4, "polygons": [{"threshold": 0.0, "false_negatives": part % 2}]}
+        write_json(config.folder / "crossval" / f"fold_{part:02d}" / "scores.json", scores)
+    assert "networks mapped 17 of 20 slumps that they had not learned" in campaign_status(config)

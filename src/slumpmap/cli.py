@@ -13,11 +13,9 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap import __version__
-from slumpmap.cli_inventory import arts, inventory
-from slumpmap.cli_review import agreement
-from slumpmap.cli_terrain import terrain
+from slumpmap import __version__, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain
 from slumpmap.config import (
+    BoundarySettings,
     CandidateSettings,
     CompositeSettings,
     ExpertSettings,
@@ -178,6 +176,17 @@ def tiles(
     from slumpmap.imagery.composite import make_tiles
 
     make_tiles(catalogue, scaling, Grid.read(grid_file), year, settings, out, tile_ids.split(","))
+
+
+@app.command("mosaic")
+@grid_option
+@path_option("folder", "folder of the 8-bit tiles of a year")
+@bands_option
+def mosaic(grid_file: Path, folder: Path, bands: str) -> None:
+    """Write mosaic.vrt, which shows the tiles of a year as one image."""
+    from slumpmap.raster import RGB_NODATA, write_mosaic
+
+    write_mosaic(Grid.read(grid_file), folder, len(bands.split(",")), RGB_NODATA)
 
 
 @app.command("layers")
@@ -430,6 +439,7 @@ def simulate_review(
 @click.option("--reviewer", "reviewers", multiple=True, required=True, help="name of a reviewer, or NAME=FILE")
 @click.option("--adjudicator", required=True, help="name of the adjudicator, or NAME=FILE")
 @click.option("--iteration", type=int, required=True, help="number of the iteration")
+@with_settings(BoundarySettings)
 @out_option
 def outcome(
     candidates: Path,
@@ -439,6 +449,7 @@ def outcome(
     reviewers: tuple[str, ...],
     adjudicator: str,
     iteration: int,
+    settings: BoundarySettings,
     out: Path,
 ) -> None:
     """Count the decisions of an iteration and write what follows from them."""
@@ -449,7 +460,9 @@ def outcome(
         return name, Path(file) if file else None
 
     opinions = dict(named_file(text) for text in reviewers)
-    make_outcome(candidates, positives, negatives, rejected, opinions, named_file(adjudicator), iteration, out)
+    make_outcome(
+        candidates, positives, negatives, rejected, opinions, named_file(adjudicator), iteration, settings.boundary, out
+    )
 
 
 @app.command("slumps")
@@ -673,10 +686,9 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-app.add_command(terrain)
-app.add_command(inventory)
-app.add_command(arts)
-app.add_command(agreement)
+for room in (cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain):
+    for command in room.COMMANDS:
+        app.add_command(command)
 
 
 def main() -> None:

@@ -34,6 +34,7 @@ _NAMED = "NN:NAME=FILE: a decision file; an iteration's adjudicator comes last"
 @click.option("--decisions", multiple=True, help=_NAMED)
 @click.option("--catalogue", type=FILE, help="checked scene catalogue")
 @click.option("--year", type=int, help="mapping year, whose scenes show the slumps")
+@click.option("--growth", type=FILE, multiple=True, help="what was measured of the slumps of an iteration")
 @with_settings(InventorySettings)
 @click.option("--out", type=FILE, required=True, help="GeoPackage to make; GeoParquet and CSV are written beside it")
 def inventory(
@@ -43,6 +44,7 @@ def inventory(
     decisions: tuple[str, ...],
     catalogue: Path | None,
     year: int | None,
+    growth: tuple[Path, ...],
     settings: InventorySettings,
     out: Path,
     **layers: Path | None,
@@ -59,7 +61,7 @@ def inventory(
 
     if (catalogue is None) != (year is None):
         raise click.UsageError("--catalogue and --year go together.")
-    known = Provenance(_iterations(models, decisions), catalogue, year)
+    known = Provenance(_iterations(models, decisions), catalogue, year, growth)
     build_inventory(slumps, Grid.read(grid_file), Layers(**layers), settings, out, known)
 
 
@@ -95,3 +97,6 @@ def arts(file: Path, resolution: float, settings: ArtsSettings, out: Path) -> No
     from slumpmap.inventory.arts import export_arts
 
     export_arts(file, settings, resolution, out)
+
+
+COMMANDS = (inventory, arts)

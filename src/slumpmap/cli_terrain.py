@@ -151,3 +151,6 @@ def _numbers(name: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError as error:
         raise InputError(name, f"{text!r} are no numbers", "give them comma separated, such as 0.9,1.8") from error
+
+
+COMMANDS = (terrain,)

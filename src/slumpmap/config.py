@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid, box_area, check_projected
+from slumpmap.names import check_different, check_reviewer
 from slumpmap.recipes import Recipe, with_recipe
 from slumpmap.vector import read_layer
 
@@ -336,7 +337,17 @@ class LedgerSettings(Settings):
     growth: float = Field(2.0, ge=1, description="... and it is not this many times as large as what was rejected")
 
 
-class ReviewSettings(Settings):
+class BoundarySettings(Settings):
+    """How several reviewers' boundaries of a slump become one."""
+
+    boundary: Literal["first", "majority"] = Field(
+        "first",
+        description="boundary of a slump that all reviewers accepted: the first-named reviewer's, or the ground that "
+        "more than half of them drew",
+    )
+
+
+class ReviewSettings(BoundarySettings):
     """Who decides, and where the decision files are."""
 
     mode: Literal["people", "simulated"] = Field("people", description="people write the decisions, or two programs")
@@ -350,6 +361,22 @@ class ReviewSettings(Settings):
         0.01, description="share of the candidates that a reviewer is shown twice, unnoticed, to see how steady he is"
     )
 
+    @field_validator("reviewers", "adjudicator")
+    @classmethod
+    def _names_are_file_names(cls, given: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        try:
+            return check_reviewer(given) if isinstance(given, str) else tuple(map(check_reviewer, given))
+        except InputError as error:
+            raise ValueError(f"{error.source}: {error.fault}; {error.remedy}") from error
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        try:
+            check_different([*self.reviewers, self.adjudicator])
+        except InputError as error:
+            raise ValueError(f"{error.source}: {error.fault}") from error
+        return self
+
 
 class DatedImage(Settings):
     """A further dated image that reviewers see beside the campaign's years: any raster with a CRS."""
@@ -358,7 +385,8 @@ class DatedImage(Settings):
     path: Path = Field(description="the raster; a relative path counts from `data`")
     date: datetime.date = Field(description="day of acquisition, YYYY-MM-DD")
     bands: tuple[int, int, int] | tuple[int] | None = Field(
-        None, description="band numbers of red, green, blue, or of one grey band; null: the first three, or the only one"
+        None,
+        description="band numbers of red, green, blue, or of one grey band; null: the first three, or the only one",
     )
 
 
@@ -372,6 +400,30 @@ class ChipSettings(Settings):
     files: tuple[Literal["webp", "gif", "sheets"], ...] = Field(
         ("sheets",),
         description="what is made of the pictures beside the page: an animated WebP or GIF a candidate, contact sheets",
+    )
+
+
+class GrowthSettings(Settings):
+    """What is measured of a slump in the images of all years."""
+
+    margin_m: Metres = Field(60.0, description="ground round a candidate's box that is looked at in each year, metres")
+    rim_m: Metres = Field(15.0, description="how far outside the reviewed boundary a slump may be found, metres")
+    advance_m: Metres = Field(15.0, description="how much farther for each year after the mapping year, metres")
+    min_valid: float = Field(0.6, gt=0, le=1, description="share of its ground that a year must show to be measured")
+
+    def reach_m(self, years: int) -> float:
+        """How far outside its boundary a slump may be found, so many years after it was drawn, metres."""
+        return self.rim_m + self.advance_m * max(years, 0)
+
+
+class RankingSettings(Settings):
+    """The order in which candidates are opened."""
+
+    explore_share: Share = Field(
+        0.0,
+        description="share of the places in the queue that go to candidates drawn at random from the rest of it, so "
+        "that a reviewer who stops early learns without bias what the rest hides; 0.05 draws every 20th. Who opens "
+        "all candidates needs none",
     )
 
 
@@ -538,6 +590,8 @@ class Config(Settings):
     review: ReviewSettings = Field(ReviewSettings(), description="who decides")
     chips: ChipSettings = Field(ChipSettings(), description="pictures of the candidates")
     images: tuple[DatedImage, ...] = Field((), description="further dated images shown to reviewers")
+    growth: GrowthSettings = Field(GrowthSettings(), description="initiation year and growth")
+    ranking: RankingSettings = Field(RankingSettings(), description="order of the inspection")
     experts: ExpertSettings = Field(ExpertSettings(), description="simulated experts")
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.transform import Affine
@@ -136,6 +138,23 @@ class Grid:
             for x in range(first_col, last_col + 1):
                 if x >= 0 and y >= 0 and (tile := self._by_id.get(Tile(y, x, self.tile_px).id)):
                     yield tile
+
+    def tiles_at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.object_]:
+        """(points,) ids of the tiles that hold points, each one's own; beyond all tiles, of the nearest.
+
+        A tile holds its left and its upper edge.
+
+        Args:
+            x: (points,) eastings, metres.
+            y: (points,) northings, metres.
+        """
+        side = self.resolution * self.tile_px
+        # Rounding as in `window_of`: a point on a pixel's edge lies there, whatever the last bit says.
+        place = np.floor(np.round(np.column_stack([x - self.x0, self.y0 - y]) / side, 9))
+        tiles = np.array([(tile.x, tile.y) for tile in self.tiles])
+        nearest = np.abs(place[:, None] - tiles).sum(axis=2).argmin(axis=1)
+        names: NDArray[np.object_] = np.array([tile.id for tile in self.tiles], dtype=object)[nearest]
+        return names
 
     @property
     def transform(self) -> Affine:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import rasterio
@@ -21,8 +23,8 @@ from rasterio.transform import Affine
 from rasterio.windows import Window as RasterWindow
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
-from slumpmap.grid import Grid, Window
+from slumpmap.files import atomic, write_text
+from slumpmap.grid import Grid, Tile, Window
 
 RGB_NODATA = 0
 PROBABILITY_NODATA = 255
@@ -118,6 +120,28 @@ def _write_gtiff(
         target.write(bands)
 
 
+def encode_raster(
+    values: NDArray[Any], transform: Affine, crs: str | CRS, nodata: float | None, names: Sequence[str], **tags: str
+) -> bytes:
+    """A compressed GeoTIFF in memory, for a place inside another file.
+
+    Args:
+        values: (bands, rows, columns).
+        transform: affine of the upper left pixel corner.
+        crs: coordinate reference system.
+        nodata: nodata value, if any.
+        names: of the bands.
+        tags: metadata items of the file.
+    """
+    with MemoryFile() as memory:
+        # Left to itself, GDAL takes three bands for red, green and blue, and a fourth for transparency.
+        _write_gtiff(memory.name, values, transform, crs, nodata, photometric="MINISBLACK", alpha="NO")
+        with rasterio.open(memory.name, "r+") as target:
+            target.descriptions = tuple(names)
+            target.update_tags(**tags)
+        return bytes(memory.read())
+
+
 def write_cog(
     path: Path, values: NDArray[Any], transform: Affine, crs: str | CRS, nodata: float | None, **tags: str
 ) -> None:
@@ -146,6 +170,49 @@ def write_cog(
             blocksize=BLOCK_PX,
             overview_resampling=Resampling.average.name.upper(),
         )
+
+
+def write_mosaic(
+    grid: Grid, folder: Path, bands: int, nodata: int, out: Path | None = None, tiles: Iterable[Tile] | None = None
+) -> None:
+    """Writes a VRT that shows the 8-bit tiles of a folder as one raster to any GIS.
+
+    Args:
+        grid: the campaign's grid.
+        folder: where the tiles are, `x000_y000.tif`; the paths in the VRT are relative to it.
+        bands: number of bands of each tile.
+        nodata: value where there is no tile.
+        out: the file to make; None: `mosaic.vrt` beside the tiles.
+        tiles: those that are shown; None: all.
+    """
+    out = Path(folder) / "mosaic.vrt" if out is None else Path(out)
+    way = Path(os.path.relpath(folder, out.parent))
+    side = grid.tile_px
+    columns = (max(tile.x for tile in grid.tiles) + 1) * side
+    rows = (max(tile.y for tile in grid.tiles) + 1) * side
+    root = ElementTree.Element("VRTDataset", rasterXSize=str(columns), rasterYSize=str(rows))
+    ElementTree.SubElement(root, "SRS").text = CRS.from_user_input(grid.crs).to_wkt()
+    transform = ", ".join(repr(float(value)) for value in grid.transform.to_gdal())
+    ElementTree.SubElement(root, "GeoTransform").text = transform
+    colours = ("Red", "Green", "Blue", *("Undefined",) * (bands - 3)) if bands >= 3 else ("Gray",) * bands
+    for number, colour in enumerate(colours, 1):
+        band = ElementTree.SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
+        ElementTree.SubElement(band, "NoDataValue").text = str(nodata)
+        ElementTree.SubElement(band, "ColorInterp").text = colour
+        for tile in grid.tiles if tiles is None else tiles:
+            source = ElementTree.SubElement(band, "SimpleSource")
+            path = (way / f"{tile.id}.tif").as_posix()
+            ElementTree.SubElement(source, "SourceFilename", relativeToVRT="1").text = path
+            ElementTree.SubElement(source, "SourceBand").text = str(number)
+            # With this a tile is opened when it is looked at, not when the mosaic is.
+            facts = {"RasterXSize": side, "RasterYSize": side, "DataType": "Byte"}
+            facts |= {"BlockXSize": BLOCK_PX, "BlockYSize": BLOCK_PX}
+            ElementTree.SubElement(source, "SourceProperties", {key: str(value) for key, value in facts.items()})
+            for name, column, row in (("SrcRect", 0, 0), ("DstRect", tile.window.column, tile.window.row)):
+                place = {"xOff": column, "yOff": row, "xSize": side, "ySize": side}
+                ElementTree.SubElement(source, name, {key: str(value) for key, value in place.items()})
+    ElementTree.indent(root)
+    write_text(out, ElementTree.tostring(root, encoding="unicode") + "\n")
 
 
 class Mosaic:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import geopandas as gpd
 import pyogrio
 import shapely
-from pyogrio.errors import DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError
 
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
@@ -47,17 +47,7 @@ def read_layer(
         InputError: file missing or unreadable, no CRS, column missing, invalid, empty or wrong geometry,
             duplicate values, or no rows where some are needed.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
-    try:
-        layer = gpd.read_parquet(path) if path.suffix == ".parquet" else pyogrio.read_dataframe(path)
-    except (DataSourceError, OSError, ValueError) as error:
-        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
-    if not isinstance(layer, gpd.GeoDataFrame):
-        raise InputError(path, f"{what} has no geometry column", "save it as a layer with geometries")
-    if layer.crs is None:
-        raise InputError(path, f"{what} has no CRS", "assign the CRS in which the coordinates are given")
+    layer = load_layer(path, what)
     missing = [name for name in columns if name not in layer.columns]
     if missing:
         raise InputError(path, f"{what} lacks the column {', '.join(missing)}", "add it, see config/README.md")
@@ -70,6 +60,48 @@ def read_layer(
     layer = layer.reset_index(drop=True)
     layer.geometry = shapely.force_2d(layer.geometry.to_numpy())
     return layer if crs is None else layer.to_crs(crs)
+
+
+def load_layer(path: Path, what: str, name: str | None = None) -> gpd.GeoDataFrame:
+    """Reads a vector layer as it is: nothing is known of its columns and geometries yet.
+
+    Args:
+        path: GeoPackage, shapefile, GeoJSON or GeoParquet.
+        what: what the layer is to the user, for the message.
+        name: name of the layer in the file; None: the first.
+
+    Raises:
+        InputError: file missing or unreadable, no such layer, no geometries, no CRS.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+    try:
+        layer = gpd.read_parquet(path) if path.suffix == ".parquet" else pyogrio.read_dataframe(path, layer=name)
+    except (DataSourceError, DataLayerError, OSError, ValueError) as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+    if not isinstance(layer, gpd.GeoDataFrame):
+        raise InputError(path, f"{what} has no geometry column", "save it as a layer with geometries")
+    if layer.crs is None:
+        raise InputError(path, f"{what} has no CRS", "assign the CRS in which the coordinates are given")
+    return layer
+
+
+def layers_in(path: Path, what: str) -> list[str]:
+    """Names of a file's layers with geometries, in its order; of a GeoParquet file there is one.
+
+    Raises:
+        InputError: the file is missing or unreadable.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+    if path.suffix == ".parquet":
+        return [path.stem]
+    try:
+        return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+    except (DataSourceError, OSError, ValueError) as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
 
 
 def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Sequence[str]) -> None:
@@ -87,10 +119,15 @@ def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Seq
             raise InputError(path, f"{what} has {fault} in row {row + 1}{reason}", remedy)
 
 
-def write_layer(layer: gpd.GeoDataFrame, path: Path) -> None:
+def write_layer(layer: gpd.GeoDataFrame, path: Path, finish: Callable[[Path], None] = lambda _: None) -> None:
     """Writes a GeoPackage atomically, one layer named after the file, also where it has no rows.
 
     Geometries are promoted to multi types where single and multi ones are mixed.
+
+    Args:
+        layer: the rows.
+        path: the file to make.
+        finish: what is done with the file before it takes its name; where it raises, `path` stays as it was.
     """
     kinds = set(layer.geom_type.dropna().unique())
     with atomic(path) as temporary:
@@ -102,6 +139,36 @@ def write_layer(layer: gpd.GeoDataFrame, path: Path) -> None:
             geometry_type="Unknown" if not kinds else None,
             promote_to_multi=len(kinds) > 1,
         )
+        finish(temporary)
+
+
+def write_package(
+    layers: Mapping[str, gpd.GeoDataFrame], kinds: Mapping[str, str], path: Path, finish: Callable[[Path], None]
+) -> None:
+    """Writes several layers into one GeoPackage, atomically.
+
+    Args:
+        layers: by name, in the order in which they are to lie.
+        kinds: geometry type of each, such as `MultiPolygon`, also where it has no rows.
+        path: the file to make.
+        finish: what is done with the file before it takes its name.
+    """
+    # The oldest version that every program in use reads without a warning.
+    version = {"VERSION": "1.2"}
+    with atomic(path) as temporary:
+        for name, layer in layers.items():
+            multi = kinds[name].startswith("Multi")
+            pyogrio.write_dataframe(
+                layer,
+                temporary,
+                layer=name,
+                driver="GPKG",
+                geometry_type=kinds[name],
+                promote_to_multi=multi,
+                dataset_options=version,
+            )
+            version = {}
+        finish(temporary)
 
 
 def write_parquet(layer: gpd.GeoDataFrame, path: Path) -> None:
@@ -111,7 +178,7 @@ def write_parquet(layer: gpd.GeoDataFrame, path: Path) -> None:
 
 
 def write_geojson(layer: gpd.GeoDataFrame, path: Path) -> None:
-    """Writes GeoJSON (RFC 7946) atomically, named after the file, in longitude and latitude whatever the layer's CRS."""
+    """Writes GeoJSON (RFC 7946) atomically, in longitude and latitude whatever the layer's CRS."""
     with atomic(path) as temporary:
         degrees = layer.to_crs("EPSG:4326")
         pyogrio.write_dataframe(degrees, temporary, layer=Path(path).stem, driver="GeoJSON", RFC7946="YES")

@@ -9,7 +9,7 @@ import pytest
 from shapely.geometry import LineString, box
 
 from slumpmap.errors import InputError
-from slumpmap.inventory.provenance import Iteration, Provenance, candidates_of, drawn_headwalls, origins
+from slumpmap.inventory.provenance import Iteration, Provenance, candidates_of, drawn_headwalls, measured, origins
 from slumpmap.vector import write_layer
 
 UTM = "EPSG:32646"
@@ -129,3 +129,23 @@ def test_foreign_slumps_bring_their_dates():
     table = origins(slumps("a", "b", iteration=0, date=["2014-08-08", None]), Provenance())
     assert table["scene_dates"].tolist() == ["2014-08-08", None]
     assert origins(slumps("a"), Provenance()).isna().all(axis=None)
+
+
+def growth(path, *rows):
+    """Rows: id, measured initiation, confidence, retreat."""
+    names = ("id", "initiation_measured", "measured_confidence", "retreat_m_per_year")
+    table = [dict(zip(names, row, strict=True)) for row in rows]
+    write_layer(gpd.GeoDataFrame(table, geometry=[box(0, 0, 1, 1)] * len(rows), crs=UTM), path)
+    return path
+
+
+def test_what_was_measured_stands_beside_the_slump(tmp_path):
+    files = [
+        growth(tmp_path / "1.gpkg", ("b", "2017-2018", 0.8, 12.5), ("gone", "before 2016", 0.5, 1.0)),
+        growth(tmp_path / "2.gpkg", ("c", None, 0.1, None)),
+    ]
+    table = measured(slumps("a", "b", "c"), files)
+    assert table["initiation_measured"].tolist() == [None, "2017-2018", None]
+    assert table["measured_confidence"].tolist() == pytest.approx([float("nan"), 0.8, 0.1], nan_ok=True)
+    assert table["retreat_m_per_year"].tolist() == pytest.approx([float("nan"), 12.5, float("nan")], nan_ok=True)
+    assert measured(slumps("a"), []).isna().all(axis=None)

@@ -156,6 +156,17 @@ def test_high_ground_keeps_its_digits(tmp_path):
     assert of_one(series(box(0, 60, 90, 90)), path).loc[5, "std"] == pytest.approx(1e-6 * np.sqrt(8 / 3), rel=1e-2)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1, 9000), st.lists(st.floats(1e-9, 1), min_size=1, max_size=9))
+def test_equal_values_have_no_spread(value, weights):
+    """A mean that is off by the last digit would make a spread of a tenth of a millimetre at 5000 m."""
+    count = len(weights)
+    sums = sums_of("number", 1)
+    cells = np.arange(count, dtype=np.int32)
+    sums.add(np.array([0]), np.array([0, count]), cells, np.array(weights), np.full(count, value))
+    assert sums.table().loc[0].tolist() == [value, value, value, 0]
+
+
 shapes = st.builds(
     lambda x, y, radius, corners, turn: shapely.affinity.rotate(
         Polygon([(x + radius * np.cos(a), y + radius * np.sin(a)) for a in np.linspace(0, 6, corners)]), turn

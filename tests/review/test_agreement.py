@@ -19,6 +19,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from slumpmap.cli import app
 from slumpmap.errors import InputError
+from slumpmap.review.adjudication import verdicts_of
 from slumpmap.review.agreement import (
     VERDICTS,
     agreement_of,
@@ -26,7 +27,6 @@ from slumpmap.review.agreement import (
     agreement_text,
     boundary_distance,
     outline_iou,
-    verdicts,
     write_agreement,
 )
 from slumpmap.review.coefficients import Quartiles, cohen_kappa, krippendorff_alpha, table_of
@@ -167,10 +167,8 @@ def opinion(texts, **columns):
     return layer[[letter != "-" for letter in texts]].set_index("candidate_id")
 
 
-def test_verdicts_know_unsure_and_open():
-    frame = opinion("sru")
-    assert verdicts(frame).tolist() == list(VERDICTS)
-    assert verdicts(frame.drop(columns="unsure")).tolist() == ["slump", "reject", None]
+def test_verdicts_know_unsure():
+    assert verdicts_of(opinion("sru")).tolist() == list(VERDICTS)
 
 
 def test_confusion_of_two_reviewers():
@@ -241,8 +239,8 @@ def test_distance_knows_holes_and_parts():
 def files(tmp_path):
     """Candidates and the decision files of two reviewers; the first has times and repeats."""
     write_layer(candidates(), tmp_path / "candidates.gpkg")
-    first = opinion("ssrrrr", seconds=[10.0, 20, 30, 40, 50, np.nan]).drop(columns="unsure")
-    second = opinion("srrrrr").drop(columns="unsure")
+    first = opinion("ssrrrr", seconds=[10.0, 20, 30, 40, 50, np.nan])
+    second = opinion("srrrrr")
     write_layer(first.reset_index(), tmp_path / "anna.gpkg")
     write_layer(second.reset_index(), tmp_path / "ben.gpkg")
     rows = (
@@ -439,6 +437,7 @@ def test_outlines_of_three_people(three):
 
 def test_pixel_coefficients_are_those_of_the_lists_of_pixels(three):
     grounds = [one.union_all() for one in three.values()]
+    grounds[2] = grounds[2].union(shapely.box(300, 0, 460, 140))
     inside = pixel_agreement(grounds, 20.0, shapely.box(-100, -60, 500, 160))
     x, y = np.meshgrid(np.arange(-90, 500, 20), np.arange(-50, 160, 20))
     pixels = np.array([shapely.contains_xy(one, x.ravel(), y.ravel()) for one in grounds])

@@ -54,6 +54,36 @@ def test_adjudicator_decides_disputes_and_nothing_else():
     assert adjudicate([first, second], None).index.tolist() == ["01-a", "01-d"]
 
 
+def unsure(opinion, *names):
+    """The opinion with these candidates unsure."""
+    changed = opinion.copy()
+    changed.loc[list(names), ["is_slump", "probability"]] = [pd.NA, None]
+    changed.loc[list(names), "unsure"] = True
+    return changed
+
+
+def test_who_is_unsure_leaves_it_to_the_adjudicator_even_if_all_are():
+    first = unsure(opinion([True, True, False, False]), "01-a", "01-b")
+    second = unsure(opinion([True, True, False, False]), "01-b")
+    assert disputed([first, second]) == ["01-a", "01-b"]
+    final = unsure(opinion([True, True, None, None]), "01-b")
+    verdicts = adjudicate([first, second], final)
+    assert verdicts["is_slump"].to_dict() == {"01-a": True, "01-c": False, "01-d": False}
+
+
+def test_the_majority_of_three_boundaries():
+    """Three squares shifted by 10 m: two of three cover the middle one's ground but for its rims."""
+    drawn = [opinion([True] * 4) for _ in range(3)]
+    for step, layer in enumerate(drawn):
+        layer.geometry = layer.geometry.translate(10 * step, 0)
+    merged = adjudicate(drawn, None, "majority")
+    assert merged.geometry.iloc[0].equals(shapely.box(10, 0, 60, 50))
+    assert adjudicate(drawn, None).geometry.iloc[0].equals(shapely.box(0, 0, 50, 50))
+    apart = [opinion([True] * 4) for _ in range(2)]
+    apart[1].geometry = apart[1].geometry.translate(0, 500)
+    assert adjudicate(apart, None, "majority").geometry.iloc[0].equals(shapely.box(0, 0, 50, 50))
+
+
 @pytest.fixture
 def iteration(tmp_path):
     """An iteration's files: four new candidates, one known slump far away."""
@@ -66,7 +96,7 @@ def iteration(tmp_path):
     return tmp_path
 
 
-def run(folder, first, second=None, final=None):
+def run(folder, first, second=None, final=None, boundary="first"):
     files = {}
     for name, decisions in (("first", first), ("second", second), ("third", final)):
         files[name] = None
@@ -81,6 +111,7 @@ def run(folder, first, second=None, final=None):
         {"first": files["first"], "second": files["second"]},
         ("third", files["third"]),
         1,
+        boundary,
         folder / "outcome",
     )
     return read_json(folder / "outcome" / "outcome.json")
@@ -136,3 +167,45 @@ def test_nothing_to_inspect_is_decided_with_nothing_new(iteration):
     assert (row["state"], row["inspected"], row["new"]) == ("decided", 0, 0)
     row = run(iteration, None, None)
     assert row["state"] == "decided"
+
+
+def test_who_accepted_what_is_counted(iteration):
+    """Both accept a; the first alone b, which the adjudicator confirms; the second alone c, which they reject."""
+    first, second = opinion([True, True, False, False]), opinion([True, False, True, False])
+    row = run(iteration, first, second, opinion([None, True, False, None]))
+    assert row["reviews"] == {name: {"accepted": 2, "rejected": 2, "unsure": 0} for name in ("first", "second")}
+    assert row["captures"] == [{"by": ["first"], "count": 1}, {"by": ["first", "second"], "count": 1}]
+    assert row["known_found_again"] == 0
+
+
+def test_while_a_reviewer_is_missing_nobody_caught_anything(iteration):
+    row = run(iteration, opinion([True, True, False, None]))
+    assert row["reviews"] == {"first": {"accepted": 2, "rejected": 1, "unsure": 0}} and row["captures"] == []
+
+
+def test_a_known_slump_is_found_again_once_however_many_candidates_show_it(iteration):
+    ledger = read_layer(iteration / "candidates.gpkg", "candidates")
+    ledger.geometry = [shapely.box(900, 0, 930, 60), shapely.box(935, 0, 960, 60), *ledger.geometry[2:]]
+    write_layer(ledger.assign(status="known"), iteration / "candidates.gpkg")
+    assert run(iteration, None, None)["known_found_again"] == 1
+    # A third of the candidate and of the slump is not the same slump.
+    write_layer(ledger.assign(geometry=shapely.box(940, 0, 1000, 60)).iloc[:1], iteration / "candidates.gpkg")
+    assert run(iteration, None, None)["known_found_again"] == 0
+
+
+def test_both_opinions_are_kept_beside_the_verdict(iteration):
+    first, second = opinion([True, True, False, None]), opinion([True, False, False, False])
+    run(iteration, first, second, opinion([None, True, None, None]))
+    kept = read_layer(iteration / "outcome" / "verdicts.gpkg", "verdicts").set_index("candidate_id")
+    columns = ["is_slump", "settled_by", "verdict_first", "verdict_second"]
+    assert kept[columns].to_numpy().tolist() == [
+        [True, "agreement", "slump", "slump"],
+        [True, "third", "slump", "reject"],
+        [False, "agreement", "reject", "reject"],
+    ]
+
+
+def test_an_adjudicator_who_is_unsure_is_waited_for(iteration):
+    first, second = opinion([True, True, False, False]), opinion([True, False, False, False])
+    row = run(iteration, first, second, unsure(opinion([None, True, None, None]), "01-b"))
+    assert row["waiting_for"] == {"third": 1}

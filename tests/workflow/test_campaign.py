@@ -40,11 +40,12 @@ def test_campaign_ends_with_an_inventory_tables_and_figures(unbroken):
     assert len(figures["iterations"]) == 2
     assert figures["slumps"] == len(inventory(workflow)) == figures["iterations"][-1]["total"]
     assert figures["recall"] > figures["iterations"][0]["positives"] / 20
-    for name in ("table2.md", "map.png", "map.pdf", "areas.png", "iterations.png", "contact_sheet.png"):
+    for name in ("table2.md", "map.png", "map.pdf", "areas.png", "iterations.png", "missing.png", "contact_sheet.png"):
         assert (results / "report" / name).stat().st_size > 0
     assert "iteration 02: decided" in output
     slumps = inventory(workflow)
-    assert slumps[["elevation_headwall", "pisr_mean", "near_stream", "vegetation", "scene_dates"]].notna().all(axis=None)
+    everywhere = ["elevation_headwall", "pisr_mean", "near_stream", "vegetation", "scene_dates"]
+    assert slumps[everywhere].notna().all(axis=None)
     found = slumps["iteration_found"] > 0
     assert slumps.loc[found, ["model", "reviewers"]].notna().all(axis=None)
     assert slumps.loc[~found, ["model", "reviewers"]].isna().all(axis=None)

@@ -61,6 +61,28 @@ for number, batch in enumerate(BATCHES):
             " --year {wildcards.year} --tiles {params.tiles} {params.options} --out {params.folder:q} 2> {log:q}"
 
 
+rule mosaic:
+    # One raster for any GIS; and what needs a whole year waits for this file rather than for each tile.
+    input:
+        grid=GRID,
+        tiles=expand("{results}/imagery/{{images}}/{tile}.tif", results=RESULTS, tile=TILES),
+    output:
+        f"{RESULTS}/imagery/{{images}}/mosaic.vrt",
+    log:
+        f"{LOGS}/mosaic_{{images}}.log",
+    benchmark:
+        f"{COSTS}/mosaic_{{images}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        folder=output_folder,
+        bands=lambda wildcards: ",".join(LEARNING_BANDS if wildcards.images.endswith("_layers") else LEARNING_BANDS[:3]),
+    message:
+        "Joining the tiles of {wildcards.images}"
+    shell:
+        "python -m slumpmap mosaic --grid {input.grid:q} --folder {params.folder:q} --bands {params.bands} 2> {log:q}"
+
+
 if LAYERS:
 
     for number, batch in enumerate(BATCHES):
@@ -72,14 +94,14 @@ if LAYERS:
                 grid=GRID,
                 catalogue=CATALOGUE,
                 scaling=SCALING,
-                tiles=[f"{IMAGERY}/{tile}.tif" for tile in batch],
+                tiles=[f"{RESULTS}/imagery/{{year}}/{tile}.tif" for tile in batch],
                 terrain=TERRAIN,
             output:
-                [f"{LEARNING_IMAGERY}/{tile}.tif" for tile in batch],
+                [f"{RESULTS}/imagery/{{year}}_layers/{tile}.tif" for tile in batch],
             log:
-                f"{LOGS}/layers_{number:03d}.log",
+                f"{LOGS}/layers_{number:03d}_{{year}}.log",
             benchmark:
-                f"{COSTS}/layers_{number:03d}.tsv"
+                f"{COSTS}/layers_{number:03d}_{{year}}.tsv"
             conda:
                 "../../envs/geo.yaml"
             resources:
@@ -89,11 +111,10 @@ if LAYERS:
                 folder=output_folder,
                 tiles=",".join(batch),
                 terrain=" ".join(option(Path(file).stem, file) for file in TERRAIN),
-                year=campaign.imagery.mapping_year,
                 options=as_options(campaign.imagery, LayerSettings.model_fields),
             message:
-                f"Adding {', '.join(LAYERS)} to {len(batch)} tiles, batch {number + 1} of {len(BATCHES)}"
+                f"Adding {', '.join(LAYERS)} to {len(batch)} tiles of {{wildcards.year}}, batch {number + 1} of {len(BATCHES)}"
             shell:
                 "python -m slumpmap layers --grid {input.grid:q} --catalogue {input.catalogue:q} --scaling {input.scaling:q}"
-                " --imagery {params.imagery:q} {params.terrain} --year {params.year} --tiles {params.tiles} {params.options}"
+                " --imagery {params.imagery:q} {params.terrain} --year {wildcards.year} --tiles {params.tiles} {params.options}"
                 " --out {params.folder:q} 2> {log:q}"

@@ -61,6 +61,7 @@ rule inventory:
         ground=list(GROUND.values()),
         models=lambda _: [f"{bundle}/model.json" for n in reached() for bundle in bundles_of(n)],
         decisions=all_decisions,
+        growth=of_all_iterations("review/growth.gpkg") if GROWS else [],
     output:
         gpkg=INVENTORY,
         parquet=f"{RESULTS}/inventory/inventory.parquet",
@@ -85,13 +86,14 @@ rule inventory:
         ground=" ".join(option(name, file) for name, file in GROUND.items()),
         found_by=found_by,
         year=campaign.imagery.mapping_year,
+        growth=lambda _, input: repeated("growth", input.growth),
         options=as_options(campaign.inventory),
     message:
         "Attributes of the inventory"
     shell:
         "python -m slumpmap inventory --grid {input.grid:q} --slumps {input.slumps:q} {params.ground}"
-        " --catalogue {input.catalogue:q} --year {params.year} {params.found_by} {params.options}"
-        " --out {output.gpkg:q} 2> {log:q}"
+        " --catalogue {input.catalogue:q} --year {params.year} {params.found_by} {params.growth}"
+        " {params.options} --out {output.gpkg:q} 2> {log:q}"
 
 
 if campaign.arts is not None:

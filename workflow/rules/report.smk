@@ -78,6 +78,34 @@ rule iterations_figure:
         " --out {output.png:q} 2> {log:q}"
 
 
+rule missing:
+    # A finished cross-validation counts, but is no input: a report must not train its networks again.
+    input:
+        outcomes=of_all_iterations("outcome/outcome.json"),
+        evaluation=[EVALUATION] if HAS_TRUTH else [],
+    output:
+        png=report(f"{REPORT}/missing.png", caption="../report/missing.rst", category="Iterations"),
+        pdf=f"{REPORT}/missing.pdf",
+        figures=f"{REPORT}/missing.json",
+        words=report(f"{REPORT}/missing.md", caption="../report/missing_words.rst", category="Iterations"),
+    log:
+        f"{LOGS}/missing.log",
+    benchmark:
+        f"{COSTS}/missing.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        outcomes=lambda wildcards, input: repeated("outcome", input.outcomes),
+        unseen=crossval_recall,
+        evaluation=option("evaluation", EVALUATION if HAS_TRUTH else None),
+        note=SYNTHETIC,
+    message:
+        "What is still missing"
+    shell:
+        "python -m slumpmap missing {params.outcomes} {params.unseen} {params.evaluation} {params.note}"
+        " --out {output.png:q} 2> {log:q}"
+
+
 rule training_figure:
     input:
         history=f"{ITERATION}/{{bundle}}/training_log.csv",

@@ -17,6 +17,69 @@ rule review_template:
         "python -m slumpmap review-template --candidates {input:q} --out {output:q} 2> {log:q}"
 
 
+for number, batch in enumerate(BATCHES):
+
+    rule:
+        name:
+            f"chips_{number:03d}"
+        input:
+            grid=GRID,
+            candidates=f"{ITERATION}/candidates/candidates.gpkg",
+            known=f"{ITERATION}/labels/positives.gpkg",
+            rejected=before("outcome/rejected.gpkg"),
+            imagery=[f"{RESULTS}/imagery/{year}/mosaic.vrt" for year in campaign.imagery.years],
+            catalogue=CATALOGUE,
+            dem=given(INPUTS.dem),
+            images=[image.path.as_posix() for image in campaign.dated_images()],
+        output:
+            [f"{ITERATION}/review/chips/{tile}.zip" for tile in batch],
+        log:
+            f"{LOGS}/{{n}}/chips_{number:03d}.log",
+        benchmark:
+            f"{COSTS}/{{n}}/chips_{number:03d}.tsv"
+        conda:
+            "../../envs/geo.yaml"
+        params:
+            folder=output_folder,
+            imagery=f"{RESULTS}/imagery",
+            years=",".join(map(str, campaign.imagery.years)),
+            mapping_year=campaign.imagery.mapping_year,
+            rejected=lambda wildcards, input: option("rejected", input.rejected),
+            dem=option("dem", INPUTS.dem),
+            images=repeated("image", [image.model_dump_json() for image in campaign.dated_images()]),
+            tiles=",".join(batch),
+            options=as_options(campaign.chips),
+        message:
+            f"Iteration {{wildcards.n}}: pictures of the candidates, batch {number + 1} of {len(BATCHES)}"
+        shell:
+            "python -m slumpmap chips --grid {input.grid:q} --candidates {input.candidates:q} --known {input.known:q}"
+            " {params.rejected} --imagery {params.imagery:q} --years {params.years} --mapping-year {params.mapping_year}"
+            " --catalogue {input.catalogue:q} {params.dem} {params.images} --tiles {params.tiles} {params.options}"
+            " --out {params.folder:q} 2> {log:q}"
+
+
+rule timelapse:
+    input:
+        queue=f"{ITERATION}/review/queue.gpkg",
+        packs=expand("{folder}/review/chips/{tile}.zip", folder=ITERATION, tile=TILES, allow_missing=True),
+    output:
+        directory(f"{ITERATION}/review/timelapse"),
+    log:
+        f"{LOGS}/{{n}}/timelapse.log",
+    benchmark:
+        f"{COSTS}/{{n}}/timelapse.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        packs=folder_of("packs"),
+        files=",".join(campaign.chips.files),
+    message:
+        "Iteration {wildcards.n}: time-lapse files of the candidates"
+    shell:
+        "python -m slumpmap timelapse --chips {params.packs:q} --queue {input.queue:q} --files {params.files}"
+        " --out {output:q} 2> {log:q}"
+
+
 if SIMULATED:
 
     rule simulate_review:
@@ -61,6 +124,7 @@ checkpoint outcome:
         outcome=f"{ITERATION}/outcome/outcome.json",
         accepted=f"{ITERATION}/outcome/accepted.gpkg",
         rejected=f"{ITERATION}/outcome/rejected.gpkg",
+        verdicts=f"{ITERATION}/outcome/verdicts.gpkg",
         disputed=f"{ITERATION}/outcome/disputed.gpkg",
     log:
         f"{LOGS}/{{n}}/outcome.log",
@@ -73,9 +137,10 @@ checkpoint outcome:
         number=lambda wildcards: int(wildcards.n),
         rejected=lambda wildcards, input: option("rejected", input.rejected),
         decisions=named_decisions,
+        options=as_options(campaign.review, BoundarySettings.model_fields),
     message:
         "Iteration {wildcards.n}: counting the decisions"
     shell:
         "python -m slumpmap outcome --candidates {input.candidates:q} --positives {input.positives:q}"
         " --negatives {input.negatives:q} {params.rejected} {params.decisions} --iteration {params.number}"
-        " --out {params.folder:q} 2> {log:q}"
+        " {params.options} --out {params.folder:q} 2> {log:q}"

@@ -15,6 +15,7 @@ from slumpmap.inventory.attributes import Layers
 from slumpmap.inventory.omissions import Omissions
 from slumpmap.inventory.provenance import Provenance
 from slumpmap.labels import SLUMP_COLUMNS
+from slumpmap.review.growth_table import MEASURED
 from slumpmap.vector import read_layer, write_layer, write_parquet
 
 TERRAIN = ("elevation_mean", "elevation_min", "elevation_max", "slope_mean", "aspect_mean", "aspect_concentration")
@@ -115,8 +116,9 @@ def build_inventory(
         attributes.facing(shapes, tables, layers.dem, drawn, omissions),
         attributes.cover_classes(shapes, tables, layers),
         provenance.origins(layer, known),
+        provenance.measured(layer, known.growth),
     ]
-    table = pd.concat(parts, axis=1).assign(omissions=omissions.of_slumps())[list(COLUMNS)]
+    table = pd.concat(parts, axis=1).assign(omissions=omissions.of_slumps())[[*COLUMNS, *MEASURED]]
     inventory = gpd.GeoDataFrame(table, geometry=shapes.to_numpy(), crs=layer.crs)
     write_layer(inventory, out)
     write_parquet(inventory, out.with_suffix(".parquet"))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from slumpmap.errors import InputError
 from slumpmap.files import read_json
+from slumpmap.review.growth_table import MEASURED
 from slumpmap.vector import read_layer
 
 COLUMNS = ("model", "scenes", "scene_dates", "reviewers")
@@ -56,11 +57,13 @@ class Provenance:
         iterations: those so far.
         catalogue: the checked catalogue of scenes, or None.
         year: the mapping year.
+        growth: what was measured of the slumps in each iteration, see `review.growth_table`.
     """
 
     iterations: Sequence[Iteration] = ()
     catalogue: Path | None = None
     year: int | None = None
+    growth: Sequence[Path] = ()
 
 
 def origins(slumps: gpd.GeoDataFrame, known: Provenance) -> pd.DataFrame:
@@ -92,6 +95,19 @@ def origins(slumps: gpd.GeoDataFrame, known: Provenance) -> pd.DataFrame:
     elif "date" in slumps:
         table["scene_dates"] = slumps["date"].astype(object).where(slumps["date"].notna(), None)
     return table.where(table.notna(), None)
+
+
+def measured(slumps: gpd.GeoDataFrame, growth: Sequence[Path]) -> pd.DataFrame:
+    """What was measured of each slump, the columns MEASURED, beside the confirmed `initiation`; nulls elsewhere."""
+    parts = [read_layer(path, "growth", columns=("id", *MEASURED), unique="id") for path in growth]
+    rows = pd.concat([pd.DataFrame(part[["id", *MEASURED]]).astype(object) for part in parts]) if parts else None
+    table = pd.DataFrame(index=slumps.index)
+    for name in MEASURED:
+        # A column that is empty throughout an iteration comes back without a type.
+        values = slumps["id"].map({} if rows is None else rows.drop_duplicates("id", keep="last").set_index("id")[name])
+        text = name == "initiation_measured"
+        table[name] = values.astype(object).where(values.notna(), None) if text else pd.to_numeric(values)
+    return table
 
 
 def drawn_headwalls(slumps: gpd.GeoDataFrame, iterations: Sequence[Iteration]) -> NDArray[np.object_]:

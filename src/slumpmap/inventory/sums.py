@@ -150,7 +150,8 @@ def _add_numbers(
             if np.isfinite(value):
                 count[k] += weight[n]
                 away = value - mean[k]
-                mean[k] += away * weight[n] / count[k]
+                # The share of the first value is 1 exactly, so that equal values have no spread.
+                mean[k] += away * (weight[n] / count[k])
                 square[k] += weight[n] * away * (value - mean[k])
                 low[k], high[k] = min(low[k], value), max(high[k], value)
 

@@ -1,7 +1,8 @@
 """Image tiles to probability tiles: windows on one lattice of the grid, fused, whatever the tiling.
 
-A chain of generators, each a few items ahead of the next in a thread of its own: images of tiles are read and cut
-into windows, batches of windows become probabilities, those become tiles, and tiles are written.
+A chain of generators, each a few items ahead of the next in a thread of its own: images of places are read and cut
+into windows, batches of windows become probabilities, those become the places' probabilities, and these are written.
+The places are tiles here; `slumpmap.learning.yearly` sends others through the same chain.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import shapely
@@ -34,68 +35,108 @@ from slumpmap.vector import read_layer
 Place = tuple[int, int]
 Item = TypeVar("Item")
 
+
+class Target(Protocol):
+    """What gets probabilities: a tile, or any other rectangle of the grid."""
+
+    @property
+    def window(self) -> Window:
+        """Its rectangle in grid pixels."""
+
+
+Goal = TypeVar("Goal", bound=Target)
+
+
 # Memory for windows that a later tile of the job needs again, bytes; what does not fit is computed again.
 KEPT_BYTES = 256 * 2**20
 _BATCHES_AHEAD = 4
 
 
 @dataclass(frozen=True)
-class Add:
-    """One window's part in one tile.
+class Axis:
+    """The windows of a target along one axis.
 
     Attributes:
-        tile: the tile.
-        place: the window.
-        fresh: whether its probabilities come next out of the network; otherwise they were kept.
-        keep: whether a later tile needs them too.
+        starts: their first pixels, rising.
+        weights: (windows, window_px) of their pixels, which add up to 1 on every pixel of the target.
     """
 
-    tile: Tile
+    starts: Sequence[int]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A window in its place.
+
+    Attributes:
+        place: the window.
+        down: (window_px,) weights of its rows.
+        across: (window_px,) weights of its columns.
+    """
+
     place: Place
+    down: NDArray[np.float32]
+    across: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Add(Generic[Goal]):
+    """One window's part in one target.
+
+    Attributes:
+        target: the target.
+        laid: the window.
+        fresh: whether its probabilities come next out of the network; otherwise they were kept.
+        keep: whether a later target needs them too.
+    """
+
+    target: Goal
+    laid: Laid
     fresh: bool
     keep: bool
 
 
 @dataclass(frozen=True)
-class Finish:
-    """A tile to which all windows have been added.
+class Finish(Generic[Goal]):
+    """A target to which all windows have been added.
 
     Attributes:
-        tile: the tile.
-        valid: (tile_px, tile_px) pixels that get a probability.
-        kept: the windows that later tiles still need.
+        target: the target.
+        valid: (height, width) pixels that get a probability.
+        kept: the windows that later targets still need.
     """
 
-    tile: Tile
+    target: Goal
     valid: NDArray[np.bool_]
     kept: frozenset[Place]
 
 
 @dataclass(frozen=True)
-class Load:
+class Load(Generic[Goal]):
     """A batch of windows, and what is to be done once their probabilities are there."""
 
     images: Images
-    steps: Sequence[Add | Finish]
+    steps: Sequence[Add[Goal] | Finish[Goal]]
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A tile's images: those of all lattice windows that touch it.
+class Scene(Generic[Goal]):
+    """A target's images: those of all windows that touch it.
 
     Attributes:
-        tile: the tile.
+        target: the target.
         images: (bands, height, width) uint8.
         corner: place of their first pixel.
-        valid: (tile_px, tile_px) pixels of the tile that get a probability.
-        places: windows, row by row, that hold a valid pixel of the tile.
+        valid: (height, width) pixels of the target that get a probability.
+        windows: windows, row by row, that hold a valid pixel of the target.
     """
 
-    tile: Tile
+    target: Goal
     images: Images
     corner: Place
     valid: NDArray[np.bool_]
-    places: Sequence[Place]
+    windows: Sequence[Laid]
 
 
 def infer(
@@ -192,69 +233,108 @@ def predict_tiles(
     Yields:
         Tile and (tile_px, tile_px) uint8: 0..254 = probability x 254, 255 = nodata.
     """
-    scenes = ahead(read_scenes(mosaic, tiles, settings, limit), 1)
-    loads = cut_windows(scenes, tiles, settings)
+    yield from predict_scenes(read_scenes(mosaic, tiles, settings, limit), tiles, settings, predict)
+
+
+def predict_scenes(
+    scenes: Generator[Scene[Goal], None, None], shared: Sequence[Goal], settings: InferenceSettings, predict: Predictor
+) -> Generator[tuple[Goal, NDArray[np.uint8]], None, None]:
+    """Probabilities of any targets, one after the other.
+
+    Args:
+        scenes: the targets' images.
+        shared: the same targets where several may hold the same window of the same image, which is then computed
+            once; empty where none do.
+        settings: window, batch, fusion.
+        predict: from batches of images to probabilities.
+
+    Yields:
+        Target and (height, width) uint8: 0..254 = probability x 254, 255 = nodata.
+    """
+    coming = ahead(scenes, 1)
+    loads = cut_windows(coming, shared, settings)
     answers = ahead(compute(loads, predict), _BATCHES_AHEAD)
-    with closing(scenes), closing(loads), closing(answers):
+    with closing(coming), closing(loads), closing(answers):
         yield from fuse(answers, settings)
 
 
 def read_scenes(
     mosaic: Mosaic, tiles: Sequence[Tile], settings: InferenceSettings, limit: NDArray[np.object_] | None
-) -> Generator[Scene, None, None]:
+) -> Generator[Scene[Tile], None, None]:
     """Reads the images of one tile after the other."""
-    size, tree = settings.window_px, None if limit is None else STRtree(limit)
+    tree = None if limit is None else STRtree(limit)
     for tile in tiles:
-        rows = lattice(tile.window.row, tile.tile_px, settings)
-        columns = lattice(tile.window.column, tile.tile_px, settings)
-        images = mosaic.read(Window(rows[0], columns[0], rows[-1] - rows[0] + size, columns[-1] - columns[0] + size))
-        top, left = tile.window.row - rows[0], tile.window.column - columns[0]
-        valid = np.any(images[:, top : top + tile.tile_px, left : left + tile.tile_px] != RGB_NODATA, axis=0)
+        axes = (
+            lattice_axis(tile.window.row, tile.tile_px, settings),
+            lattice_axis(tile.window.column, tile.tile_px, settings),
+        )
+        inside = None
         if limit is not None and tree is not None:
             ground = shapely.box(*mosaic.grid.bounds(tile.window))
-            valid &= burn(limit[tree.query(ground)], mosaic.grid, tile.window) == SLUMP
-        yield Scene(tile, images, (rows[0], columns[0]), valid, _places(tile, valid, settings))
+            inside = burn(limit[tree.query(ground)], mosaic.grid, tile.window) == SLUMP
+        yield read_scene(mosaic, tile, axes, settings.window_px, inside)
+
+
+def read_scene(
+    mosaic: Mosaic, target: Goal, axes: tuple[Axis, Axis], size: int, inside: NDArray[np.bool_] | None = None
+) -> Scene[Goal]:
+    """Reads the images of all windows of a target.
+
+    Args:
+        mosaic: the images.
+        target: what is to get probabilities.
+        axes: its windows, down and across.
+        size: width of a window, pixels.
+        inside: (height, width) pixels that may get one; None: all may.
+    """
+    (rows, columns), ground = (axis.starts for axis in axes), target.window
+    images = mosaic.read(Window(rows[0], columns[0], rows[-1] - rows[0] + size, columns[-1] - columns[0] + size))
+    top, left = ground.row - rows[0], ground.column - columns[0]
+    valid = np.any(images[:, top : top + ground.height, left : left + ground.width] != RGB_NODATA, axis=0)
+    valid = valid if inside is None else valid & inside
+    return Scene(target, images, (rows[0], columns[0]), valid, _laid(ground, axes, valid, size))
 
 
 def cut_windows(
-    scenes: Iterable[Scene], tiles: Sequence[Tile], settings: InferenceSettings
-) -> Generator[Load, None, None]:
-    """Cuts scenes into full batches of windows, across the borders of tiles; only the last batch may be smaller.
+    scenes: Iterable[Scene[Goal]], shared: Sequence[Goal], settings: InferenceSettings
+) -> Generator[Load[Goal], None, None]:
+    """Cuts scenes into full batches of windows, across the borders of targets; only the last batch may be smaller.
 
     Args:
-        scenes: the tiles' images.
-        tiles: the same tiles, from which follows which windows are shared.
+        scenes: the targets' images.
+        shared: the same targets, from which follows which windows are shared; empty: none are.
         settings: window, stride, batch.
     """
     size, room = settings.window_px, KEPT_BYTES // (4 * settings.window_px**2)
     kept: set[Place] = set()
     windows: list[Images] = []
-    steps: list[Add | Finish] = []
+    steps: list[Add[Goal] | Finish[Goal]] = []
     for number, scene in enumerate(scenes):
-        later = tiles[number + 1 :]
-        for place in scene.places:
+        later = shared[number + 1 :]
+        for laid in scene.windows:
+            place = laid.place
             fresh = place not in kept
             keep = (not fresh or len(kept) < room) and _wanted(place, later, size)
             (kept.add if keep else kept.discard)(place)
             if fresh:
                 row, column = place[0] - scene.corner[0], place[1] - scene.corner[1]
                 windows.append(scene.images[:, row : row + size, column : column + size].copy())
-            steps.append(Add(scene.tile, place, fresh, keep))
+            steps.append(Add(scene.target, laid, fresh, keep))
             if len(windows) == settings.batch:
                 yield Load(np.stack(windows), steps)
                 windows, steps = [], []
         kept = {place for place in kept if _wanted(place, later, size)}
-        # Any number of empty tiles may wait for a batch to fill: they share one mask of no size.
-        valid = scene.valid if scene.places else np.broadcast_to(np.False_, scene.valid.shape)
-        steps.append(Finish(scene.tile, valid, frozenset(kept)))
+        # Any number of empty targets may wait for a batch to fill: they share one mask of no size.
+        valid = scene.valid if scene.windows else np.broadcast_to(np.False_, scene.valid.shape)
+        steps.append(Finish(scene.target, valid, frozenset(kept)))
     yield Load(np.stack(windows) if windows else np.empty((0, 0, size, size), np.uint8), steps)
 
 
 def compute(
-    loads: Iterable[Load], predict: Predictor
-) -> Generator[tuple[Sequence[Add | Finish], Probabilities], None, None]:
+    loads: Iterable[Load[Goal]], predict: Predictor
+) -> Generator[tuple[Sequence[Add[Goal] | Finish[Goal]], Probabilities], None, None]:
     """Puts (n, s, s) probabilities in the place of images."""
-    waiting: deque[Load] = deque()
+    waiting: deque[Load[Goal]] = deque()
 
     def batches() -> Iterator[Images]:
         for load in loads:
@@ -270,38 +350,45 @@ def compute(
 
 
 def fuse(
-    answers: Iterable[tuple[Sequence[Add | Finish], Probabilities]], settings: InferenceSettings
-) -> Iterator[tuple[Tile, NDArray[np.uint8]]]:
-    """Adds windows to tiles, in the order of the steps."""
-    ramp = fusion_weights(settings)
-    weights = ramp[:, None] * ramp[None, :]
+    answers: Iterable[tuple[Sequence[Add[Goal] | Finish[Goal]], Probabilities]], settings: InferenceSettings
+) -> Iterator[tuple[Goal, NDArray[np.uint8]]]:
+    """Adds windows to targets, in the order of the steps."""
     kept: dict[Place, NDArray[np.float32]] = {}
     total: NDArray[np.float32] | None = None
     for steps, probabilities in answers:
         fresh = iter(probabilities)
         for step in steps:
             if total is None:
-                total = np.zeros((step.tile.tile_px, step.tile.tile_px), dtype=np.float32)
+                total = np.zeros((step.target.window.height, step.target.window.width), dtype=np.float32)
             if isinstance(step, Finish):
-                yield step.tile, encode(total, step.valid)
+                yield step.target, encode(total, step.valid)
                 total, kept = None, {place: kept[place] for place in step.kept}
                 continue
-            values = next(fresh) if step.fresh else kept[step.place]
+            laid = step.laid
+            values = next(fresh) if step.fresh else kept[laid.place]
             if step.fresh and step.keep:
                 # A copy, since a row of a batch would hold all of the batch in memory.
-                kept[step.place] = values.copy()
+                kept[laid.place] = values.copy()
             elif not step.keep:
-                kept.pop(step.place, None)
+                kept.pop(laid.place, None)
             # One window that says so is enough for `or`: what exceeds 1 is cut off when it is encoded.
+            weights = laid.down[:, None] * laid.across[None, :]
             _add(total, (values > 0.5).astype(np.float32) if settings.fusion == "or" else values * weights, step)
 
 
-def _add(total: NDArray[np.float32], values: NDArray[np.float32], step: Add) -> None:
-    """Adds the part of a window's values that lies in the tile."""
-    top, left = step.place[0] - step.tile.window.row, step.place[1] - step.tile.window.column
+def _add(total: NDArray[np.float32], values: NDArray[np.float32], step: Add[Goal]) -> None:
+    """Adds the part of a window's values that lies in the target."""
+    ground, (row, column) = step.target.window, step.laid.place
+    top, left = row - ground.row, column - ground.column
     first_row, first_column = max(top, 0), max(left, 0)
-    part = values[first_row - top : step.tile.tile_px - top, first_column - left : step.tile.tile_px - left]
+    part = values[first_row - top : ground.height - top, first_column - left : ground.width - left]
     total[first_row : first_row + part.shape[0], first_column : first_column + part.shape[1]] += part
+
+
+def lattice_axis(first: int, length: int, settings: InferenceSettings) -> Axis:
+    """The windows of the lattice that touch a stretch of one axis, and their weights."""
+    starts = lattice(first, length, settings)
+    return Axis(starts, np.broadcast_to(fusion_weights(settings), (len(starts), settings.window_px)))
 
 
 def lattice(first: int, length: int, settings: InferenceSettings) -> range:
@@ -316,37 +403,43 @@ def lattice(first: int, length: int, settings: InferenceSettings) -> range:
 
 
 def fusion_weights(settings: InferenceSettings) -> NDArray[np.float32]:
-    """(window_px,) weights along one axis, scaled so that the lattice's windows add up to 1 anywhere.
-
-    For the fusion `mean` they are equal. Otherwise they are a triangle, which nearly vanishes at the window's
-    edges, so that no window begins or ends with a step.
-    """
+    """(window_px,) weights along one axis, scaled so that the lattice's windows add up to 1 anywhere."""
     size, stride = settings.window_px, settings.stride_px
-    steps = np.arange(size) + 0.5
-    shape = np.ones(size) if settings.fusion == "mean" else np.minimum(steps, size - steps)
+    shape = window_ramp(settings)
     sums = np.bincount(np.arange(size) % stride, weights=shape, minlength=stride)
     weights: NDArray[np.float32] = (shape / sums[np.arange(size) % stride]).astype(np.float32)
     return weights
 
 
-def _places(tile: Tile, valid: NDArray[np.bool_], settings: InferenceSettings) -> list[Place]:
-    """Windows, row by row, that hold a valid pixel of the tile."""
-    size, found = settings.window_px, []
-    for row in lattice(tile.window.row, tile.tile_px, settings):
-        for column in lattice(tile.window.column, tile.tile_px, settings):
-            top, left = row - tile.window.row, column - tile.window.column
+def window_ramp(settings: InferenceSettings) -> NDArray[np.float64]:
+    """(window_px,) weights of one window along one axis, before they are scaled to add up with its neighbours'.
+
+    For the fusion `mean` they are equal. Otherwise they are a triangle, which nearly vanishes at the window's
+    edges, so that no window begins or ends with a step.
+    """
+    steps = np.arange(settings.window_px) + 0.5
+    return np.ones(len(steps)) if settings.fusion == "mean" else np.minimum(steps, len(steps) - steps)
+
+
+def _laid(ground: Window, axes: tuple[Axis, Axis], valid: NDArray[np.bool_], size: int) -> list[Laid]:
+    """Windows, row by row, that hold a valid pixel of a target."""
+    down, across = axes
+    found = []
+    for row, down_weights in zip(down.starts, down.weights, strict=True):
+        for column, across_weights in zip(across.starts, across.weights, strict=True):
+            top, left = row - ground.row, column - ground.column
             if valid[max(top, 0) : top + size, max(left, 0) : left + size].any():
-                found.append((row, column))
+                found.append(Laid((row, column), down_weights, across_weights))
     return found
 
 
-def _wanted(place: Place, later: Collection[Tile], size: int) -> bool:
-    """Whether a tile that is yet to be done touches the window."""
+def _wanted(place: Place, later: Collection[Target], size: int) -> bool:
+    """Whether a target that is yet to be done touches the window."""
     row, column = place
     return any(
-        tile.window.row - size < row < tile.window.row + tile.tile_px
-        and tile.window.column - size < column < tile.window.column + tile.tile_px
-        for tile in later
+        target.window.row - size < row < target.window.row + target.window.height
+        and target.window.column - size < column < target.window.column + target.window.width
+        for target in later
     )
 
 

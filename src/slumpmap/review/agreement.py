@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from slumpmap.errors import InputError
 from slumpmap.files import write_json, write_text
+from slumpmap.review.adjudication import verdicts_of
 from slumpmap.review.coefficients import Kappa, Quartiles, cohen_kappa, krippendorff_alpha, table_of
 from slumpmap.review.decisions import PROBABILITIES, read_decisions
 from slumpmap.vector import read_layer
@@ -43,7 +44,7 @@ class Reviewer:
         slump: how many of them were accepted.
         reject: how many were rejected.
         unsure: how many were left to the adjudicator.
-        minutes: time spent on all; None where the decision file has no column `seconds`.
+        minutes: time spent on all; None where the decision file does not say.
         seconds_each: median time spent on one; None likewise.
         repeats: agreement with themselves on hidden repeats; None where there is no such file.
     """
@@ -119,27 +120,9 @@ def agreement_of_files(candidates: Path, decisions: Mapping[str, Path]) -> Agree
         raise InputError("agreement", "it takes two reviewers", "give the decision files of two reviewers or more")
     layer = read_layer(candidates, "candidates", columns=("id", "status", "score"))
     to_inspect = layer[layer["status"] == "new"].reset_index(drop=True)
-    opinions = {name: read_opinion(path, to_inspect) for name, path in decisions.items()}
+    opinions = {name: read_decisions(path, to_inspect) for name, path in decisions.items()}
     repeats = {name: _read_repeats(path) for name, path in decisions.items()}
     return agreement_of(opinions, len(to_inspect), repeats)
-
-
-def read_opinion(path: Path, to_inspect: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Reads a decision file as `read_decisions` does, with the column `seconds` (time spent) where there is one.
-
-    Raises:
-        InputError: as `read_decisions`, or a time that is negative or no number.
-    """
-    opinion = read_decisions(path, to_inspect)
-    layer = read_layer(path, "decision file")
-    if "seconds" not in layer:
-        return opinion
-    times = pd.to_numeric(layer["seconds"], errors="coerce")
-    wrong = (times.isna() & layer["seconds"].notna()) | (times < 0)
-    if wrong.any():
-        value = layer.loc[wrong, "seconds"].iloc[0]
-        raise InputError(path, f"seconds holds {value}", "give seconds, or leave it empty")
-    return opinion.assign(seconds=times.set_axis(layer["candidate_id"]).reindex(opinion.index))
 
 
 def _read_repeats(decision_file: Path) -> Kappa | None:
@@ -166,12 +149,11 @@ def agreement_of(
     """How far reviewers agree.
 
     Args:
-        opinions: each reviewer's decisions, indexed by candidate id: column `is_slump` (nullable boolean), optional
-            columns `unsure` (boolean) and `seconds`, and those of a decision file.
+        opinions: each reviewer's decisions, as `read_decisions` gives them.
         candidates: number of candidates to inspect.
         repeats: each reviewer's agreement with themselves.
     """
-    judged = {name: verdicts(opinion) for name, opinion in opinions.items()}
+    judged = {name: verdicts_of(opinion) for name, opinion in opinions.items()}
     ids = pd.Index(sorted(set().union(*(series.index for series in judged.values()))))
     codes = {name: _codes(series.reindex(ids), VERDICTS) for name, series in judged.items()}
     counts = sum(np.eye(len(VERDICTS), dtype=np.int64)[column] * (column >= 0)[:, None] for column in codes.values())
@@ -186,17 +168,6 @@ def agreement_of(
     )
 
 
-def verdicts(opinion: pd.DataFrame) -> pd.Series:
-    """One of `VERDICTS` for each row of a decision file, None where there is none yet."""
-    accepted = opinion["is_slump"].astype("boolean")
-    texts = pd.Series([None] * len(opinion), index=opinion.index, dtype=object)
-    texts[accepted.fillna(False)] = "slump"
-    texts[(~accepted).fillna(False)] = "reject"
-    if "unsure" in opinion:
-        texts[opinion["unsure"].astype("boolean").fillna(False)] = "unsure"
-    return texts
-
-
 def _codes(values: pd.Series, categories: Sequence[str]) -> Codes:
     """The place of each value among the categories, -1 for what is none of them."""
     place = {category: number for number, category in enumerate(categories)}
@@ -206,7 +177,7 @@ def _codes(values: pd.Series, categories: Sequence[str]) -> Codes:
 def _reviewer(name: str, codes: Codes, opinion: gpd.GeoDataFrame, repeats: Kappa | None) -> Reviewer:
     slump, reject, unsure = np.bincount(codes[codes >= 0], minlength=len(VERDICTS)).tolist()
     minutes = each = None
-    if "seconds" in opinion and (seconds := opinion["seconds"].dropna()).size:
+    if (seconds := opinion["seconds"].dropna()).size:
         minutes, each = float(seconds.sum()) / 60, float(seconds.median())
     return Reviewer(name, slump + reject + unsure, slump, reject, unsure, minutes, each, repeats)
 
@@ -220,7 +191,7 @@ def _pair(
     second_opinion: gpd.GeoDataFrame,
 ) -> Pair:
     table = table_of(first_codes, second_codes, len(VERDICTS))
-    accepted = [opinion.index[(verdicts(opinion) == "slump")] for opinion in (first_opinion, second_opinion)]
+    accepted = [opinion.index[(verdicts_of(opinion) == "slump")] for opinion in (first_opinion, second_opinion)]
     both = accepted[0].intersection(accepted[1]).sort_values()
     one, other = first_opinion.loc[both], second_opinion.loc[both]
     groups = sorted(set(one["initiation"].dropna()) | set(other["initiation"].dropna()))

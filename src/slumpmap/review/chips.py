@@ -34,8 +34,9 @@ from slumpmap.vector import read_layer
 
 Bytes = NDArray[np.uint8]
 
-# Percentiles of a candidate's valid pixels that become black and white, and the least range that is stretched:
-# without one the noise of an even snow field would fill the screen.
+# Percentiles that become black and white, of the whole chip and of the candidate's box, whichever is wider: a small
+# bright candidate must not be burnt out by its dull surroundings. The least range that is stretched: without one the
+# noise of an even snow field would fill the screen.
 _STRETCH = (0.5, 99.5)
 _LEAST_RANGE = 30.0
 # A year with this share of valid pixels in the candidate's box shows it; with less than the second it does not.
@@ -192,7 +193,8 @@ class _Maker:
             return None
         windows = [self._window(shape.bounds, self.settings.margin_m) for shape in candidates.geometry]
         boxes = np.array([self.sources.grid.bounds(window) for window in windows])
-        west, south, east, north = *boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)
+        west, south = boxes[:, :2].min(axis=0)
+        east, north = boxes[:, 2:].max(axis=0)
         return Relief(self.sources.dem, self.sources.grid.crs, (west, south, east, north))
 
     def _of_candidate(self, row: Any, tile_id: str, relief: Relief | None) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -200,14 +202,14 @@ class _Maker:
         window = self._window(box, self.settings.margin_m)
         factor = math.ceil(window.width / self.settings.max_px)
         frames = sorted([*self._years(window, factor, row.geometry), *self._images(window, factor)], key=_by_date)
-        low, high = stretch_of([frame.values for frame in frames if frame.shared])
+        inner = self._inner(box, window, factor)
+        low, high = stretch_of([frame.values for frame in frames if frame.shared], inner)
         pictures = {
             frame_name(number): self._jpeg(stretched(frame.values, low, high) if frame.shared else frame.values)
             for number, frame in enumerate(frames)
         }
         bounds, size = self.sources.grid.bounds(window), window.width // factor
         context, pictures[CONTEXT] = self._context(window, low, high)
-        inner = self._inner(box, window, factor)
         meta: dict[str, Any] = {
             "id": row.id,
             "tile": tile_id,
@@ -215,9 +217,7 @@ class _Maker:
             "bounds": bounds,
             "size": size,
             "resolution": factor * self.sources.grid.resolution,
-            "frames": [
-                {"file": frame_name(number), **_described(frame, inner)} for number, frame in enumerate(frames)
-            ],
+            "frames": [{"file": frame_name(number), **_described(frame, inner)} for number, frame in enumerate(frames)],
             "mapping_frame": [frame.date for frame in frames].index(str(self.sources.mapping_year)),
             "context": context,
             "relief": None,
@@ -232,7 +232,8 @@ class _Maker:
             "elevation_m": None,
         }
         if relief is not None:
-            picture, step = relief.picture(bounds, size)
+            # Elevations are coarser than images, but lines are not.
+            picture, step = relief.picture(bounds, self.settings.max_px)
             pictures[RELIEF] = _encoded(picture, self.settings.quality)
             meta["relief"] = {"file": RELIEF, "contour_m": step}
             ground = relief.ground(box)
@@ -254,9 +255,7 @@ class _Maker:
         side = math.ceil(side / (2 * factor)) * 2 * factor
         return Window(round(row) - side // 2, round(column) - side // 2, side, side)
 
-    def _inner(
-        self, box: tuple[float, float, float, float], window: Window, factor: int
-    ) -> tuple[slice, slice]:
+    def _inner(self, box: tuple[float, float, float, float], window: Window, factor: int) -> tuple[slice, slice]:
         """Rows and columns of the candidate's box in its chip."""
         inner = self.sources.grid.window_of(box)
         top, left = (inner.row - window.row) // factor, (inner.column - window.column) // factor
@@ -315,8 +314,7 @@ def _by_date(frame: Frame) -> tuple[str, str]:
 
 def _described(frame: Frame, inner: tuple[slice, slice]) -> dict[str, Any]:
     """What the page is told of a frame."""
-    valid = frame.values.any(axis=0)
-    share = float(valid[inner].mean())
+    share = float(frame.values[:, *inner].any(axis=0).mean())
     gap = "cloudy" if frame.clouds else "missing"
     state = "ok" if share >= _WHOLE else "partly" if share >= _SOME else gap
     return {
@@ -349,37 +347,51 @@ def averaged(values: Bytes, factor: int) -> Bytes:
     return np.where(2 * count > factor**2, mean, 0).astype(np.uint8)
 
 
-def stretch_of(frames: Sequence[Bytes]) -> tuple[float, float]:
+def stretch_of(frames: Sequence[Bytes], inner: tuple[slice, slice]) -> tuple[float, float]:
     """The 8-bit values that become black and white in all frames of a candidate.
 
     Args:
         frames: (3, rows, columns) uint8 each, 0 = nodata.
+        inner: rows and columns of the candidate's box.
 
     Returns:
         Low and high; one pair for all bands, since stretching each band by itself would change the colours.
     """
+    ranges = [_range_of(frames), _range_of([frame[:, *inner] for frame in frames])]
+    known = [ends for ends in ranges if ends is not None]
+    if not known:
+        return 0.0, 255.0
+    low, high = min(ends[0] for ends in known), max(ends[1] for ends in known)
+    missing = max(_LEAST_RANGE - (high - low), 0.0)
+    return low - missing / 2, high + missing / 2
+
+
+def _range_of(frames: Sequence[Bytes]) -> tuple[float, float] | None:
+    """The percentiles of valid values; None where there are none."""
     counts = np.sum([np.bincount(frame.ravel(), minlength=256) for frame in frames], axis=0)
     counts[RGB_NODATA] = 0
     total = counts.sum()
     if total == 0:
-        return 0.0, 255.0
-    low, high = (float(np.searchsorted(counts.cumsum(), share / 100 * total)) for share in _STRETCH)
-    missing = max(_LEAST_RANGE - (high - low), 0.0)
-    return low - missing / 2, high + missing / 2
+        return None
+    low, high = np.searchsorted(counts.cumsum(), np.array(_STRETCH) / 100 * total)
+    return float(low), float(high)
 
 
 def stretched(values: Bytes, low: float, high: float) -> Bytes:
     """8-bit values with `low` as 1 and `high` as 255; nodata stays 0."""
     table = np.clip(np.round((np.arange(256) - low) / (high - low) * 254 + 1), 1, 255).astype(np.uint8)
     table[RGB_NODATA] = RGB_NODATA
-    return np.where(values.any(axis=0), table[values], RGB_NODATA).astype(np.uint8)
+    return table[values]
 
 
 def with_pattern(values: Bytes) -> Bytes:
     """An image for the screen: (rows, columns, 3), ground without image filled with a pattern of greys."""
-    rows, columns = np.indices(values.shape[1:]) // _PATTERN_PX
+    valid = values.any(axis=0)
+    if valid.all():
+        return np.moveaxis(values, 0, -1)
+    rows, columns = np.indices(valid.shape) // _PATTERN_PX
     pattern = np.where((rows + columns) % 2 == 0, *_PATTERN).astype(np.uint8)
-    return np.moveaxis(np.where(values.any(axis=0), values, pattern), 0, -1)
+    return np.moveaxis(np.where(valid, values, pattern), 0, -1)
 
 
 def as_geojson(shape: shapely.Geometry) -> dict[str, Any]:

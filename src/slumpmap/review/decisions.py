@@ -20,6 +20,7 @@ A decision file is a GeoPackage with one row a candidate:
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -43,6 +44,7 @@ COLUMNS = (
     *CRITERIA_COLUMNS,
     "seconds",
 )
+BOOLEANS = ("is_slump", "unsure", "use_as_negative", *CRITERIA_COLUMNS)
 _LINE = shapely.GeometryType.LINESTRING
 REQUIRED = ("candidate_id", "is_slump", "probability", "initiation", "use_as_negative")
 
@@ -93,47 +95,72 @@ def read_decisions(path: Path, candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame
         InputError: missing column, unknown id, two rows for one candidate, a slump without a probability, a
             verdict beside `unsure`, a value that is not allowed, or any fault that `read_layer` refuses.
     """
+    rows = read_rows(path, candidates)
+    return rows[rows["is_slump"].notna() | rows["unsure"]].copy()
+
+
+def read_rows(path: Path, candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Reads all rows of a decision file, open ones too, with the checks of `read_decisions`."""
     layer = read_layer(path, "decision file", crs=candidates.crs, columns=REQUIRED, unique="candidate_id")
     unknown = ~layer["candidate_id"].isin(candidates["id"])
     if unknown.any():
         name = layer.loc[unknown, "candidate_id"].iloc[0]
         raise InputError(path, f"candidate {name!r} was not to be inspected", "remove the row, or take the right file")
     layer = layer.reindex(columns=[*COLUMNS, "geometry"])
-    for column in ("is_slump", "unsure", "use_as_negative", *CRITERIA_COLUMNS):
-        layer[column] = _as_boolean(layer[column], path, column)
+    for column in BOOLEANS:
+        layer[column], strange = as_booleans(layer[column])
+        if strange is not None:
+            raise InputError(path, f"{column} holds {strange!r}", "give true, false, or leave it empty")
     for column in ("unsure", "use_as_negative"):
         layer[column] = layer[column].fillna(False)
     both = layer["unsure"] & layer["is_slump"].notna()
     if both.any():
         name = layer.loc[both, "candidate_id"].iloc[0]
         raise InputError(path, f"candidate {name!r} is unsure and decided", "empty is_slump, or set unsure to false")
-    decided = layer[layer["is_slump"].notna() | layer["unsure"]].copy()
-    slumps = decided["is_slump"].fillna(False).astype(bool)
-    wrong = slumps & ~decided["probability"].isin(PROBABILITIES)
+    slumps = layer["is_slump"].fillna(False).astype(bool)
+    wrong = slumps & ~layer["probability"].isin(PROBABILITIES)
     if wrong.any():
-        name = decided.loc[wrong, "candidate_id"].iloc[0]
+        name = layer.loc[wrong, "candidate_id"].iloc[0]
         raise InputError(path, f"slump {name!r} has no probability", f"give {', '.join(PROBABILITIES)}")
-    _check_headwalls(decided, path)
-    return decided.set_index("candidate_id")
+    _check_headwalls(layer, path)
+    _check_seconds(layer, path)
+    return layer.set_index("candidate_id")
 
 
-def _check_headwalls(decided: gpd.GeoDataFrame, path: Path) -> None:
+def _check_headwalls(layer: gpd.GeoDataFrame, path: Path) -> None:
     """Refuses a headwall that is no line."""
-    texts = decided["headwall"].where(decided["headwall"].astype(str).str.strip() != "", None)
-    decided["headwall"] = texts.astype(object).where(texts.notna(), None)
-    lines = shapely.from_wkt(decided["headwall"].to_numpy(object), on_invalid="ignore")
-    wrong = decided["headwall"].notna().to_numpy() & (shapely.get_type_id(lines) != _LINE)
+    texts = layer["headwall"].where(layer["headwall"].astype(str).str.strip() != "", None)
+    layer["headwall"] = texts.astype(object).where(texts.notna(), None)
+    lines = shapely.from_wkt(layer["headwall"].to_numpy(object), on_invalid="ignore")
+    wrong = layer["headwall"].notna().to_numpy() & (shapely.get_type_id(lines) != _LINE)
     if wrong.any():
-        name = decided["candidate_id"].iloc[int(wrong.argmax())]
-        raise InputError(path, f"the headwall of candidate {name!r} is no line", "write it as LINESTRING (x y, x y, ...)")
+        name = layer["candidate_id"].iloc[int(wrong.argmax())]
+        raise InputError(
+            path, f"the headwall of candidate {name!r} is no line", "write it as LINESTRING (x y, x y, ...)"
+        )
 
 
-def _as_boolean(values: pd.Series, path: Path, column: str) -> pd.Series:
-    """Booleans from what GIS programs store as booleans: true/false, 0/1, empty."""
+def _check_seconds(layer: gpd.GeoDataFrame, path: Path) -> None:
+    """Refuses a time that is negative or no number."""
+    times = pd.to_numeric(layer["seconds"], errors="coerce")
+    wrong = (times.isna() & layer["seconds"].notna()) | (times < 0)
+    if wrong.any():
+        value = layer.loc[wrong, "seconds"].iloc[0]
+        raise InputError(path, f"seconds holds {value}", "give seconds, or leave it empty")
+    layer["seconds"] = times.astype(float)
+
+
+def as_booleans(values: pd.Series) -> tuple[pd.Series, Any]:
+    """Booleans from what GIS programs store as booleans: true/false, t/f, 0/1 as number or text, empty.
+
+    Returns:
+        The values, nullable; and the first one that is none of these, or None.
+    """
     # 1 and 0 hash as True and False do, so they need no keys of their own.
-    known = {True: True, False: False, "true": True, "false": False}
-    lowered = values.map(lambda value: value.lower() if isinstance(value, str) else value, na_action="ignore")
+    texts: dict[bool | str, bool | None] = {"true": True, "t": True, "1": True, "": None}
+    texts |= {"false": False, "f": False, "0": False}
+    known = {True: True, False: False, **texts}
+    lowered = values.map(lambda value: value.strip().lower() if isinstance(value, str) else value, na_action="ignore")
     wrong = lowered.notna() & ~lowered.isin(list(known))
-    if wrong.any():
-        raise InputError(path, f"{column} holds {values[wrong].iloc[0]!r}", "give true, false, or leave it empty")
-    return lowered.map(known, na_action="ignore").astype("boolean")
+    booleans = lowered.map(known, na_action="ignore").astype("boolean")
+    return booleans, values[wrong].iloc[0] if wrong.any() else None

@@ -1,4 +1,4 @@
-"""Boundaries that a reviewer draws: are they sound, how large are they, and the cuts and unions that the page asks for."""
+"""Boundaries that a reviewer draws: whether they are sound, how large they are, cuts and unions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shapely.ops import polygonize
 from slumpmap.grid import HECTARE
 
 
-class CannotEdit(Exception):
+class EditError(Exception):
     """An edit that has no result; the message is for the reviewer."""
 
 
@@ -69,12 +69,12 @@ def split(boundary: shapely.Geometry, line: shapely.Geometry) -> shapely.Geometr
     """The pieces into which a line cuts a boundary, as one geometry of several parts.
 
     Raises:
-        CannotEdit: the line does not cut it.
+        EditError: the line does not cut it.
     """
     edges = shapely.union_all([boundary.boundary, line])
     pieces = [piece for piece in polygonize(edges) if boundary.covers(piece.representative_point())]
     if len(pieces) <= shapely.get_num_geometries(boundary):
-        raise CannotEdit("The line must cross the outline from one side to the other.")
+        raise EditError("The line must cross the outline from one side to the other.")
     return shapely.multipolygons(pieces)
 
 
@@ -87,7 +87,7 @@ def repaired(boundary: shapely.Geometry) -> shapely.Geometry:
     """A valid boundary of the same ground, where the drawn one crosses itself.
 
     Raises:
-        CannotEdit: nothing of it has an area.
+        EditError: nothing of it has an area.
     """
     return _sound(shapely.make_valid(boundary, method="structure", keep_collapsed=False))
 
@@ -96,9 +96,9 @@ def _sound(shape: shapely.Geometry) -> shapely.Geometry:
     """The polygons of a geometry, a single one not wrapped.
 
     Raises:
-        CannotEdit: there is none.
+        EditError: there is none.
     """
     parts = [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon" and part.area > 0]
     if not parts:
-        raise CannotEdit("Nothing is left of the outline.")
+        raise EditError("Nothing is left of the outline.")
     return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)

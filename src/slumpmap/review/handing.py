@@ -118,7 +118,9 @@ def take_in(room: Room) -> int:
         handed_in = before.get(state.item, Opinion())
         if not same(opinion, handed_in, outline) and not same(opinion, state.opinion, outline):
             changed.append((state.item, opinion, 0.0))
-    emptied = [item for item, opinion in before.items() if opinion.verdict and item in own and own[item] not in layer.index]
+    emptied = [
+        item for item, opinion in before.items() if opinion.verdict and item in own and own[item] not in layer.index
+    ]
     changed += [(item, Opinion(), 0.0) for item in emptied]
     # The same file may come back after another: its name alone would not be unique.
     room.store.take_in(changed, f"{digest}/{room.store.acts()}")

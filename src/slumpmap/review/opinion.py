@@ -81,6 +81,11 @@ class Opinion(BaseModel):
         """The boundary as a geometry; None: the candidate's own."""
         return None if self.boundary is None else _geometry(self.boundary)
 
+    @property
+    def headwall_line(self) -> shapely.LineString | None:
+        """The headwall as a geometry."""
+        return None if self.headwall is None else _geometry(self.headwall)
+
 
 def suggested_probability(criteria: Criteria) -> Probability:
     """High if all four criteria are met, medium if three, else low.
@@ -119,13 +124,13 @@ def of_row(row: Mapping[str, Any], own_outline: shapely.Geometry) -> Opinion:
 
     Free text in `reason` that is none of the known reasons is kept in the note.
     """
-    verdict = "unsure" if row["unsure"] is True else "slump" if bool(row["is_slump"]) else "reject"
+    verdict = "unsure" if bool(row["unsure"]) else "slump" if bool(row["is_slump"]) else "reject"
     reason = row["reason"] if row["reason"] in REASONS else None
     words = [row["note"], None if reason else row["reason"]]
     headwall = row["headwall"]
     outline = row["geometry"]
     return Opinion(
-        verdict=verdict,  # type: ignore[arg-type]
+        verdict=verdict,
         probability=row["probability"] if verdict == "slump" else None,
         criteria=Criteria(**{name: _maybe(row[name]) for name in CRITERIA}),
         initiation=row["initiation"] if verdict == "slump" and isinstance(row["initiation"], str) else None,
@@ -149,7 +154,8 @@ def same(one: Opinion, other: Opinion, own_outline: shapely.Geometry) -> bool:
         return row, shapely.normalize(outline), None if line is None else shapely.from_wkt(line)
 
     (facts, outline, line), (other_facts, other_outline, other_line) = key(one), key(other)
-    lines_equal = line is other_line if None in (line, other_line) else line.equals_exact(other_line, 0.001)
+    lines_equal = (line is None) == (other_line is None) and bool(shapely.equals_exact(line, other_line, 0.001))
+    lines_equal |= line is None and other_line is None
     return facts == other_facts and outline.equals_exact(other_outline, 0.001) and lines_equal
 
 

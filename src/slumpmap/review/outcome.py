@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -15,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from slumpmap.candidates.ledger import update_rejected
 from slumpmap.files import write_json
 from slumpmap.labels import SLUMP_COLUMNS
-from slumpmap.review.adjudication import adjudicate, disputed, undecided_by
+from slumpmap.review.adjudication import Boundary, adjudicate, disputed, undecided_by, verdicts_of
 from slumpmap.review.decisions import read_decisions, undecided
 from slumpmap.vector import read_layer, write_layer
 
@@ -31,6 +33,7 @@ def make_outcome(
     decisions: Mapping[str, Path | None],
     adjudicator: tuple[str, Path | None],
     iteration: int,
+    boundary: Boundary,
     out: Path,
 ) -> None:
     """Counts an iteration's decisions and writes what follows from them into the folder `out`.
@@ -40,7 +43,10 @@ def make_outcome(
       accepted candidates are among them (`is_slump`): what of their ground was left out of the slump's boundary
       was seen and not taken, so it need not be shown again.
     - `disputed.gpkg`: a decision file for the adjudicator, undecided.
-    - `outcome.json`: the row of Table 2, and `state`: `decided` when every new candidate is, else `waiting`.
+    - `verdicts.gpkg`: one row a candidate that is decided, with everybody's verdict and who settled it.
+    - `outcome.json`: the row of Table 2; `state`: `decided` when every new candidate is, else `waiting`; and what
+      `slumpmap.review.missing` needs: `known_found_again` (slumps known before that a candidate shows), `reviews`
+      (what each reviewer accepted, rejected, was unsure of), `captures` (who accepted the confirmed candidates).
 
     While people are still deciding the slumps accepted so far are written all the same.
 
@@ -52,6 +58,7 @@ def make_outcome(
         decisions: decision file of each reviewer, None where there is none yet, in the order of the config.
         adjudicator: name and decision file, None where there is none yet.
         iteration: number of the iteration, from 1.
+        boundary: which boundary a slump gets that all reviewers accepted.
         out: folder.
 
     Raises:
@@ -65,10 +72,11 @@ def make_outcome(
     given = [opinion for opinion in opinions.values() if opinion is not None]
     complete = len(given) == len(opinions)
     dispute = disputed(given) if complete else []
-    verdicts = adjudicate(given, final) if complete else _no_verdicts(to_inspect)
+    verdicts = adjudicate(given, final, boundary) if complete else _no_verdicts(to_inspect)
     accepted = _new_slumps(verdicts[verdicts["is_slump"]], known, iteration)
     rejected = _rejected_places(verdicts, to_inspect)
 
+    write_layer(_with_opinions(verdicts, opinions, adjudicator[0]), out / "verdicts.gpkg")
     write_layer(accepted, out / "accepted.gpkg")
     update_rejected(rejected_before, rejected, iteration, out / "rejected.gpkg")
     open_disputes = to_inspect[to_inspect["id"].isin(dispute) & ~to_inspect["id"].isin(verdicts.index)]
@@ -87,19 +95,63 @@ def make_outcome(
             "negatives": len(read_layer(negatives, "negatives")),
             "inferred": len(ledger),
             "known": int(counts.get("known", 0)),
+            "known_found_again": len(np.unique(_same(known.geometry.to_numpy(), ledger.geometry.to_numpy())[0])),
             "rejected_before": int(counts.get("rejected", 0)),
             "inspected": len(to_inspect),
             "disputed": len(dispute),
             "new": new,
             "total": len(known) + new,
+            "reviews": {name: _review(opinion) for name, opinion in opinions.items() if opinion is not None},
+            "captures": _captures(verdicts, opinions) if complete else [],
         },
     )
+
+
+def _with_opinions(
+    verdicts: gpd.GeoDataFrame, opinions: Mapping[str, gpd.GeoDataFrame | None], adjudicator: str
+) -> gpd.GeoDataFrame:
+    """The verdicts beside what each reviewer had said."""
+    kept = verdicts.drop(columns=["unsure", "agreed", "seconds", "decided_at"])
+    kept.insert(0, "settled_by", np.where(verdicts["agreed"], "agreement", adjudicator))
+    for name, opinion in opinions.items():
+        if opinion is not None:
+            kept[f"verdict_{name}"] = verdicts_of(opinion).reindex(kept.index)
+    return kept.reset_index()
+
+
+def _review(opinion: gpd.GeoDataFrame) -> dict[str, int]:
+    """How many candidates a reviewer accepted, rejected, or was unsure of."""
+    return {
+        "accepted": int(opinion["is_slump"].eq(True).sum()),
+        "rejected": int(opinion["is_slump"].eq(False).sum()),
+        "unsure": int(opinion["is_slump"].isna().sum()),
+    }
+
+
+def _captures(verdicts: gpd.GeoDataFrame, opinions: Mapping[str, gpd.GeoDataFrame | None]) -> list[dict[str, Any]]:
+    """How many of the confirmed candidates were accepted by which reviewers, the most frequent case first.
+
+    A candidate that the adjudicator alone accepted has nobody. What the adjudicator rejected is no slump, whoever
+    accepted it.
+    """
+    confirmed = verdicts.index[verdicts["is_slump"]]
+    accepted = {
+        name: opinion["is_slump"].reindex(confirmed).eq(True).fillna(False)
+        for name, opinion in opinions.items()
+        if opinion is not None
+    }
+    who = Counter(zip(*(flags.tolist() for flags in accepted.values()), strict=True))
+    return [
+        {"by": [name for name, flag in zip(accepted, flags, strict=True) if flag], "count": count}
+        for flags, count in sorted(who.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 def _no_verdicts(candidates: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Verdicts on nothing: no row, the columns of a decision file."""
     none = undecided(candidates.iloc[:0]).set_index("candidate_id")
     none["is_slump"] = none["is_slump"].astype(bool)
+    none["agreed"] = False
     return none
 
 

@@ -27,6 +27,7 @@ from slumpmap.errors import InputError
 from slumpmap.files import write_json, write_text
 from slumpmap.grid import HECTARE
 from slumpmap.review.coefficients import cohen_kappa, krippendorff_alpha
+from slumpmap.review.missing import Recapture
 from slumpmap.vector import read_layer
 
 # An object is found if its IoU with the one that it is matched with is larger.
@@ -236,13 +237,31 @@ def object_f1(first: NDArray[np.object_], second: NDArray[np.object_], min_iou: 
     """
     if not len(first) + len(second):
         return float("nan")
+    return 2 * matched(first, second, min_iou) / (len(first) + len(second))
+
+
+def matched(first: NDArray[np.object_], second: NDArray[np.object_], min_iou: float) -> int:
+    """The largest number of pairs of polygons with an IoU larger than `min_iou`, each polygon in one pair at most."""
     i, j = shapely.STRtree(second).query(first, predicate="intersects")
     common = shapely.area(shapely.intersection(first[i], second[j]))
     iou = common / (shapely.area(first[i]) + shapely.area(second[j]) - common)
     i, j = i[iou > min_iou], j[iou > min_iou]
     links = coo_array((np.ones(len(i)), (i, j)), shape=(len(first), len(second))).tocsr()
-    pairs = int((maximum_bipartite_matching(links, perm_type="column") >= 0).sum()) if len(i) else 0
-    return 2 * pairs / (len(first) + len(second))
+    return int((maximum_bipartite_matching(links, perm_type="column") >= 0).sum()) if len(i) else 0
+
+
+def recapture_of_outlines(first: NDArray[np.object_], second: NDArray[np.object_], min_iou: float = 0.0) -> Recapture:
+    """Two maps of the same slumps as two captures: polygons that match were caught by both.
+
+    The maps must have been made without knowledge of each other. A model that was trained on the slumps of the other
+    map is no second capture of them.
+
+    Args:
+        first: (polygons,) of the one.
+        second: (polygons,) of the other.
+        min_iou: 0 (inclusive, any common area) to 1; from which IoU on two outlines show one slump.
+    """
+    return Recapture(len(first), len(second), matched(first, second, min_iou))
 
 
 def pixel_agreement(grounds: Outlines, resolution: float, within: BaseGeometry | None = None) -> Grid:

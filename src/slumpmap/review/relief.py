@@ -148,4 +148,4 @@ def _draw_contours(picture: Image.Image, elevation: Floats, step: float) -> None
     lines = contour_generator(z=np.ma.masked_invalid(elevation))
     for level in np.arange(math.ceil(known.min() / step), math.floor(known.max() / step) + 1) * step:
         for line in lines.lines(float(level)):
-            draw.line([(float(x), float(y)) for x, y in line], fill=_LINE_GREY, width=1)
+            draw.line(np.asarray(line).ravel().tolist(), fill=_LINE_GREY, width=1)

@@ -19,15 +19,18 @@ from numpy.typing import NDArray
 
 from slumpmap.config import Config, grid_of
 from slumpmap.errors import InputError
+from slumpmap.initiation import initiation_groups
 from slumpmap.review import editing
-from slumpmap.review.chips import as_geojson, tiles_of
 from slumpmap.review.chance import uniform
+from slumpmap.review.chips import as_geojson, tiles_of
 from slumpmap.review.decisions import read_decisions
-from slumpmap.review.growth import initiation_groups
+from slumpmap.review.growth import measure
 from slumpmap.review.opinion import Opinion, of_row
 from slumpmap.review.pack import CONTEXT, RELIEF, Pack, frame_name
+from slumpmap.review.ranking import expected_left
 from slumpmap.review.store import State, Store
 from slumpmap.vector import read_layer
+from slumpmap.yearly import read_yearly
 
 # Packs and entries that are kept at hand. A reviewer goes through them in some order, so that few serve.
 _OPEN_PACKS = 32
@@ -44,6 +47,7 @@ class Places:
         candidates: the iteration's ledger.
         queue: the candidates to inspect, in the order of their expected value.
         chips: folder of the packs.
+        yearly: folder of the yearly probabilities; a campaign of one year has none.
         decisions: folder of the decision files.
         disputed: what the adjudicator has to decide, written by the outcome.
     """
@@ -51,6 +55,7 @@ class Places:
     candidates: Path
     queue: Path
     chips: Path
+    yearly: Path
     decisions: Path
     disputed: Path
 
@@ -62,6 +67,7 @@ class Places:
             candidates=folder / "candidates" / "candidates.gpkg",
             queue=folder / "review" / "queue.gpkg",
             chips=folder / "review" / "chips",
+            yearly=folder / "review" / "yearly",
             decisions=config.review.decisions / f"{iteration:02d}",
             disputed=folder / "outcome" / "disputed.gpkg",
         )
@@ -115,8 +121,13 @@ class Room:
         what = f"candidates of iteration {self.iteration}"
         if not self.places.queue.exists():
             raise InputError(self.places.queue, f"{what} are not there yet", "run snakemake first, see slumpmap status")
-        queue = read_layer(self.places.queue, what, columns=("candidate_id", "rank", "score"), unique="candidate_id")
-        queue = queue.rename(columns={"candidate_id": "id"}).sort_values(["rank", "id"], ignore_index=True)
+        columns = ("id", "rank", "expected", "probability", "drawn")
+        queue = read_layer(self.places.queue, what, columns=columns, unique="id").sort_values("rank")
+        self._queue = queue[list(columns)]
+        ledger = self.to_inspect.set_index("id")
+        if set(queue["id"]) != set(ledger.index):
+            raise InputError(self.places.queue, "it is not made of the present candidates", "run snakemake again")
+        queue = ledger.loc[queue["id"]].reset_index()
         if not self.adjudicates:
             return queue
         remedy = "let all reviewers hand in, and run snakemake"
@@ -149,7 +160,7 @@ class Room:
     @cached_property
     def to_inspect(self) -> gpd.GeoDataFrame:
         """All new candidates of the iteration."""
-        ledger = read_layer(self.places.candidates, "candidates", columns=("id", "status"), unique="id")
+        ledger = read_layer(self.places.candidates, "candidates", columns=("id", "status", "score"), unique="id")
         return ledger[ledger["status"] == "new"].reset_index(drop=True)
 
     def _check_packs(self) -> None:
@@ -196,6 +207,14 @@ class Room:
             self.row(state) | {"order_value": int(value), "order_place": int(place)}
             for state, value, place in zip(states, by_value, by_place, strict=True)
         ]
+
+    def left(self) -> dict[str, Any] | None:
+        """How many new slumps the open candidates should still hold; nothing for an adjudicator."""
+        if self.adjudicates:
+            return None
+        verdicts = {state.candidate: state.opinion.verdict for state in self.states() if not state.repeated}
+        decided = {name: verdict == "slump" for name, verdict in verdicts.items() if verdict is not None}
+        return asdict(expected_left(self._queue, decided))
 
     def row(self, state: State) -> dict[str, Any]:
         """An item for the page."""
@@ -293,9 +312,7 @@ class Room:
         if state.opinion.verdict is None:
             meta.pop("id")
         base = f"chips/{state.item}"
-        meta["frames"] = [
-            frame | {"url": f"{base}/{number}.jpg"} for number, frame in enumerate(meta["frames"])
-        ]
+        meta["frames"] = [frame | {"url": f"{base}/{number}.jpg"} for number, frame in enumerate(meta["frames"])]
         meta["context"] = meta["context"] | {"url": f"{base}/context.jpg"}
         meta["relief"] = meta["relief"] and meta["relief"] | {"url": f"{base}/relief.jpg"}
         opinions = [
@@ -323,7 +340,7 @@ class Room:
         """The result of an edit of a boundary, with what is to be said of it.
 
         Raises:
-            CannotEdit: the edit has no result, or lacks its line or neighbour.
+            EditError: the edit has no result, or lacks its line or neighbour.
         """
         if operation == "simplify":
             boundary = editing.simplified(boundary, self.grid.resolution)
@@ -331,23 +348,35 @@ class Room:
             boundary = editing.repaired(boundary)
         elif operation == "split":
             if line is None:
-                raise editing.CannotEdit("Draw the line along which to cut.")
+                raise editing.EditError("Draw the line along which to cut.")
             boundary = editing.split(boundary, line)
         elif operation == "merge":
             boundary = editing.merge(boundary, self._neighbour(state.candidate, other))
-        facts = editing.facts_of(
-            boundary, self.grid.crs, self.config.inventory.area_crs, self.config.candidates.mmu_ha
-        )
+        facts = editing.facts_of(boundary, self.grid.crs, self.config.inventory.area_crs, self.config.candidates.mmu_ha)
         return {"boundary": as_geojson(boundary), **asdict(facts)}
 
     def _neighbour(self, candidate: str, other: str | None) -> shapely.Geometry:
         for place in self.meta(candidate)["around"]:
             if place["id"] == other and place["kind"] in ("known", "candidate"):
                 return shapely.from_geojson(json.dumps(place["geometry"]))
-        raise editing.CannotEdit("There is no such neighbour.")
+        raise editing.EditError("There is no such neighbour.")
 
     def growth(self, candidate: str, opinion: Opinion) -> dict[str, Any]:
-        return {"unavailable": "not there yet"}
+        """What is measured of a slump in the images of all years, or why nothing is (`unavailable`).
+
+        Raises:
+            InputError: the yearly probabilities cannot be read.
+        """
+        path = self.places.yearly / f"{self._tiles[self._rows[candidate]]}.zip"
+        yearly = read_yearly(path, candidate) if path.exists() else None
+        if yearly is None:
+            return {"unavailable": "There are no yearly probabilities of this candidate."}
+        boundary = self.outline(candidate) if opinion.outline is None else opinion.outline
+        uphill = self.meta(candidate)["uphill_deg"]
+        try:
+            return measure(yearly, boundary, opinion.headwall_line, uphill, self.config.growth).as_json()
+        except InputError as error:
+            return {"unavailable": f"Nothing can be measured: {error.fault}."}
 
     def check(self, candidate: str, opinion: Opinion) -> str | None:
         """What is wrong with an opinion in this campaign, or None."""
@@ -364,4 +393,4 @@ class Room:
     @property
     def initiation_groups(self) -> list[str]:
         """The groups of initiation that the campaign's years can tell apart."""
-        return list(initiation_groups(self.config.imagery.years))
+        return list(initiation_groups(self.config.imagery.years, self.config.imagery.mapping_year))

@@ -5,10 +5,13 @@ The addresses and what they answer are in `docs/review.md`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
+import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import resources
 from typing import Annotated, Any, Literal
 
@@ -22,11 +25,11 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from slumpmap.errors import InputError
-from slumpmap.review.editing import CannotEdit
+from slumpmap.review.editing import EditError
 from slumpmap.review.handing import hand_in
 from slumpmap.review.opinion import CRITERIA, REASONS, Opinion
 from slumpmap.review.room import Room
-from slumpmap.review.store import Outdated, State, Taken
+from slumpmap.review.store import OutdatedError, State, TakenError
 
 LOOPBACK = "127.0.0.1"
 # No request of the page comes near this, boundaries of 20,000 corners included.
@@ -52,7 +55,7 @@ _ASSETS = {
 Name = Annotated[str, StringConstraints(pattern=r"^[0-9a-zA-Z-]{8,64}$")]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is understood but not carried out.
 
     Args:
@@ -123,7 +126,7 @@ def make_app(room: Room, token: str) -> FastAPI:
         room: the review.
         token: secret part of the addresses.
     """
-    app = FastAPI(title="slumpmap review", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(redirect_slashes=False, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])
     app.middleware("http")(_guarded)
     for kind, handler in _HANDLERS.items():
@@ -181,7 +184,7 @@ def _reading(router: APIRouter, room: Room) -> None:
 
     @router.get("/api/items")
     def items() -> dict[str, Any]:
-        return {"items": room.rows()}
+        return {"items": room.rows(), "left": room.left()}
 
     @router.get("/api/items/{item}")
     def item(item: int) -> dict[str, Any]:
@@ -224,7 +227,7 @@ def _acting(router: APIRouter, room: Room) -> None:
         before = _state(room, item)
         fault = room.check(before.candidate, act.decision)
         if fault is not None:
-            raise Refused(422, "invalid", fault)
+            raise RefusedError(422, "invalid", fault)
         seconds = min(act.seconds, _LONGEST_STAY_S)
         state = room.store.decide(act.act, act.tab, item, act.version, seconds, act.decision)
         grown = room.growth(state.candidate, state.opinion) if state.opinion.verdict == "slump" else None
@@ -234,7 +237,7 @@ def _acting(router: APIRouter, room: Room) -> None:
     def undo(wish: Undo) -> dict[str, Any]:
         state = room.store.undo(wish.act, wish.tab)
         if state is None:
-            raise Refused(404, "nothing", "There is nothing to take back.")
+            raise RefusedError(404, "nothing", "There is nothing to take back.")
         return _told(room, state)
 
     @router.post("/api/hand-in")
@@ -245,7 +248,7 @@ def _acting(router: APIRouter, room: Room) -> None:
 
 def _told(room: Room, state: State) -> dict[str, Any]:
     row = room.row(state)
-    return {"item": row, "version": state.version, "decision": state.opinion.model_dump()}
+    return {"item": row, "version": state.version, "decision": state.opinion.model_dump(), "left": room.left()}
 
 
 def _state(room: Room, item: int) -> State:
@@ -262,7 +265,7 @@ def _shape(value: Mapping[str, Any], kind: str) -> shapely.Geometry:
     except (shapely.errors.GEOSException, TypeError, ValueError):
         shape = None
     if shape is None or shape.geom_type not in (kind, f"Multi{kind}"):
-        raise Refused(422, "invalid", f"this is no {kind}")
+        raise RefusedError(422, "invalid", f"this is no {kind}")
     return shape
 
 
@@ -290,7 +293,7 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 
 async def _not_done(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
+    assert isinstance(error, RefusedError)
     return _refusal(error.status, error.error, error.message)
 
 
@@ -307,12 +310,12 @@ async def _cannot_edit(_: Request, error: Exception) -> Response:
 
 
 async def _taken(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Taken)
+    assert isinstance(error, TakenError)
     return _refusal(409, "taken", "Another window works under this name.", since=error.seen)
 
 
 async def _outdated(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Outdated)
+    assert isinstance(error, OutdatedError)
     current = {"version": error.current.version, "decision": error.current.opinion.model_dump()}
     return _refusal(409, "version", "This candidate was changed since it was shown.", current=current)
 
@@ -323,35 +326,67 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
     AnyHTTPException: _http_error,
-    Refused: _not_done,
+    RefusedError: _not_done,
     RequestValidationError: _invalid,
-    CannotEdit: _cannot_edit,
-    Taken: _taken,
-    Outdated: _outdated,
+    EditError: _cannot_edit,
+    TakenError: _taken,
+    OutdatedError: _outdated,
     InputError: _refused,
 }
+
+
+class _Server(uvicorn.Server):
+    """A server that returns when it is told to stop: uvicorn would raise the signal again, and nobody would hand in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {kind: signal.signal(kind, self.handle_exit) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
 
 
 def serve(room: Room, port: int, announce: Callable[[str], None]) -> None:
     """Serves the page until the process is told to stop.
 
+    Token and port are kept with the reviewer's acts: after a crash the page that is still open goes on by itself.
+
     Args:
         room: the review.
-        port: port of the loopback interface; 0: any free one.
+        port: port of the loopback interface; 0: the last one, or any where that is in use.
         announce: called with the page's address when the server listens.
 
     Raises:
         InputError: the port is in use.
     """
-    token = secrets.token_urlsafe(24)
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+    token = room.store.fact("token") or secrets.token_urlsafe(24)
+    with _listening(port, int(room.store.fact("port") or 0)) as listening:
+        number = listening.getsockname()[1]
+        room.store.set_fact("token", token)
+        room.store.set_fact("port", str(number))
+        config = uvicorn.Config(
+            make_app(room, token), log_level="warning", access_log=False, timeout_graceful_shutdown=5
+        )
+        announce(f"http://{LOOPBACK}:{number}/{token}/")
+        _Server(config).run([listening])
+
+
+def _listening(port: int, last_port: int) -> socket.socket:
+    """A socket that listens on the loopback interface."""
+    wanted = (port,) if port else (last_port, 0)
+    for number in wanted:
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((LOOPBACK, port))
-        except OSError as error:
-            raise InputError(f"--port {port}", "the port is in use", "leave it out, or take another") from error
+            listening.bind((LOOPBACK, number))
+        except OSError:
+            listening.close()
+            continue
         listening.listen()
-        address = f"http://{LOOPBACK}:{listening.getsockname()[1]}/{token}/"
-        config = uvicorn.Config(make_app(room, token), log_level="warning", access_log=False)
-        announce(address)
-        uvicorn.Server(config).run([listening])
+        return listening
+    raise InputError(f"--port {port}", "the port is in use", "leave it out, or take another")

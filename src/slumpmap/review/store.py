@@ -48,7 +48,7 @@ _VERSION = "1"
 _SILENT_S = 90.0
 
 
-class Taken(Exception):
+class TakenError(Exception):
     """Another window works under this name.
 
     Args:
@@ -60,7 +60,7 @@ class Taken(Exception):
         super().__init__(seen)
 
 
-class Outdated(Exception):
+class OutdatedError(Exception):
     """An act was based on a version that is not the present one.
 
     Args:
@@ -109,8 +109,10 @@ class Store:
     def __init__(self, path: Path, reviewer: str) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._claim = _claim(self.path.with_name(f".{self.path.stem}.lock"), self.path, reviewer)
+        self._claim = claim(self.path, reviewer)
         self._lock = threading.RLock()
+        # It holds the page's token, which is nobody else's on a shared machine.
+        self.path.touch(mode=0o600)
         try:
             self._sql = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             self._sql.execute("PRAGMA journal_mode = WAL")
@@ -177,25 +179,25 @@ class Store:
         """Makes a window the one that may act.
 
         Raises:
-            Taken: another window is at work, and is not to be relieved.
+            TakenError: another window is at work, and is not to be relieved.
         """
         with self._transaction():
             row = self._sql.execute("SELECT tab, seen FROM window").fetchone()
             if row is not None and row[0] != tab and not take_over and _age(row[1]) < _SILENT_S:
-                raise Taken(row[1])
+                raise TakenError(row[1])
             self._sql.execute("INSERT OR REPLACE INTO window VALUES (1, ?, ?)", (tab, _now()))
 
     def _must_hold(self, tab: str) -> None:
         row = self._sql.execute("SELECT tab, seen FROM window").fetchone()
         if row is None or row[0] != tab:
-            raise Taken(_now() if row is None else row[1])
+            raise TakenError(_now() if row is None else row[1])
         self._sql.execute("UPDATE window SET seen = ?", (_now(),))
 
     def seen(self, tab: str) -> None:
         """Notes that a window is still open.
 
         Raises:
-            Taken: another window is at work.
+            TakenError: another window is at work.
         """
         with self._transaction():
             self._must_hold(tab)
@@ -217,8 +219,8 @@ class Store:
             opinion: the opinion.
 
         Raises:
-            Taken: another window is at work.
-            Outdated: the item was changed since.
+            TakenError: another window is at work.
+            OutdatedError: the item was changed since.
         """
         with self._transaction():
             self._must_hold(tab)
@@ -226,7 +228,7 @@ class Store:
             if self._done(act):
                 return current
             if current.version != version:
-                raise Outdated(current)
+                raise OutdatedError(current)
             self._write(act, tab, item, "decide", None, seconds, opinion)
             return self._current(item)
 
@@ -234,7 +236,7 @@ class Store:
         """Takes back the last act that was not taken back yet; None where there is none.
 
         Raises:
-            Taken: another window is at work.
+            TakenError: another window is at work.
         """
         with self._transaction():
             self._must_hold(tab)
@@ -340,8 +342,17 @@ def _age(moment: str) -> float:
     return abs((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
 
 
-def _claim(lock: Path, path: Path, reviewer: str) -> IO[bytes]:
-    """Holds a lock file for as long as this process lives, however it ends."""
+def claim(path: Path, reviewer: str) -> IO[bytes]:
+    """Holds a reviewer's desk, by a lock file, for as long as the file is open, however the process ends.
+
+    Args:
+        path: the reviewer's SQLite file, which need not be there.
+        reviewer: whose it is.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    lock = path.with_name(f".{path.stem}.lock")
     handle = lock.open("ab")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -35,15 +35,15 @@ def make_files(packs: Path, queue: Path, kinds: Sequence[Kind], out: Path) -> No
 
     Args:
         packs: folder of the packs of pictures.
-        queue: the candidates to inspect, with `candidate_id`, `rank`; sheets are in its order.
+        queue: the candidates to inspect, with `id`, `rank`; sheets are in its order.
         kinds: what to make.
         out: folder.
 
     Raises:
         InputError: a pack or the queue is missing or unreadable, or lacks a candidate.
     """
-    layer = read_layer(queue, "queue of candidates", columns=("candidate_id", "rank"), unique="candidate_id")
-    names = list(layer.sort_values(["rank", "candidate_id"])["candidate_id"])
+    layer = read_layer(queue, "queue of candidates", columns=("id", "rank"), unique="id")
+    names = list(layer.sort_values("rank")["id"])
     home = _homes(packs)
     lacking = [name for name in names if name not in home]
     if lacking:
@@ -94,9 +94,7 @@ def write_animation(path: Path, frames: Sequence[Image.Image], meta: Mapping[str
         pictures = [picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for picture in pictures]
         options = {"optimize": False, "disposal": 1}
     with atomic(path) as temporary:
-        pictures[0].save(
-            temporary, save_all=True, append_images=pictures[1:], duration=_FRAME_MS, loop=0, **options
-        )
+        pictures[0].save(temporary, save_all=True, append_images=pictures[1:], duration=_FRAME_MS, loop=0, **options)
 
 
 def _animated(frame: Image.Image, meta: Mapping[str, Any], number: int) -> Image.Image:
@@ -167,9 +165,7 @@ def _shape(meta: Mapping[str, Any]) -> shapely.Geometry:
     return shapely.geometry.shape(meta["outline"])
 
 
-def _caption(
-    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: ImageFont.ImageFont | Any
-) -> None:
+def _caption(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: ImageFont.ImageFont | Any) -> None:
     draw.text(place, text, fill=_INK, font=font, stroke_width=2, stroke_fill=(0, 0, 0))
 
 

@@ -33,7 +33,7 @@ from slumpmap.config import Config, read_config
 from slumpmap.files import write_json
 from slumpmap.grid import HECTARE
 from slumpmap.initiation import initiation_groups
-from slumpmap.inventory.zonal import zonal_direction
+from slumpmap.inventory.zonal import Layer, zonal_statistics
 from slumpmap.review.growth import Growth, measure
 from slumpmap.vector import read_layer
 from slumpmap.yearly import Yearly, read_all_yearly
@@ -114,8 +114,9 @@ def cases(config: Config, hasty: bool) -> list[Case]:
     truth = read_layer(files.truth, "truth", config.grid.crs)
     by_year = read_layer(files.truth.with_name("truth_years.gpkg"), "truth by year", config.grid.crs)
     slumps = list(confirmed(config, hasty))
-    layer = gpd.GeoDataFrame(geometry=[outline for _, outline in slumps], crs=config.grid.crs)
-    uphill = (zonal_direction(config.folder / "terrain" / "aspect.tif", layer)["mean"] + 180.0) % 360.0
+    outlines = gpd.GeoSeries([outline for _, outline in slumps], crs=config.grid.crs)
+    aspect = Layer(config.folder / "terrain" / "aspect.tif", "direction")
+    uphill = (zonal_statistics(outlines, [aspect])[0]["mean"] + 180.0) % 360.0
     years, year = sorted(config.imagery.years), config.imagery.mapping_year
     groups = initiation_groups(years, year)
     found = []

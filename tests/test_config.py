@@ -43,6 +43,8 @@ MINIMAL = {
         ({"review": {"mode": "simulated"}}, "needs inputs.truth", "correct the value"),
         ({"inputs": {"positives": "a"}}, "'inputs.catalogue' is missing", "add it"),
         ({"inputs": {"catalogue": "a"}}, "either inputs.positives or", "correct the value"),
+        ({"inputs": {"catalogue": "a", "soil": "b"}}, "inputs.soil and inputs.soil_legend go together", "correct the"),
+        ({"arts": {"region": "here", "source": "PlanetScope"}}, "'arts.creator' is missing", "add it"),
         ({"inference": {"stride_px": 481}}, "stride_px", "correct the value"),
         ({"imagery": {"layers": ["ndvi"]}}, "layer ndvi needs nir_band", "correct the value"),
         ({"imagery": {"layers": ["nir"]}}, "layer nir needs nir_band", "correct the value"),

@@ -74,3 +74,22 @@ def test_roads_that_are_no_lines(tmp_path):
 def test_areas_of_another_place(tmp_path, name):
     with pytest.raises(InputError, match="does not touch the study area"):
         check_layers(GRID, **{name: square(tmp_path / "away.gpkg", 900000)})
+
+
+def classes(folder, west=499000):
+    raster, legend = folder / "soil.tif", folder / "soil_legend.csv"
+    write_raster(raster, np.ones((20, 20), np.uint8), from_origin(west, 3844000, 300, 300), CRS, 0)
+    legend.write_text("code,name\n1,loam\n")
+    return {"soil": raster, "soil_legend": legend}
+
+
+def test_class_rasters(tmp_path):
+    good = classes(tmp_path)
+    check_layers(GRID, **good)
+    with pytest.raises(InputError, match=r"soil\.tif: raster of soil classes comes without a legend"):
+        check_layers(GRID, soil=good["soil"])
+    good["soil_legend"].write_text("code,name\n1,\n")
+    with pytest.raises(InputError, match="code '1' in the legend of soil has no name"):
+        check_layers(GRID, **good)
+    with pytest.raises(InputError, match="soil does not touch the study area"):
+        check_layers(GRID, **classes(tmp_path, 400000))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap import __version__, cli_compare, cli_growth, cli_qgis, cli_ranking, cli_review, cli_terrain
+from slumpmap import __version__, cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain
 from slumpmap.config import (
     BoundarySettings,
     CandidateSettings,
@@ -21,7 +21,6 @@ from slumpmap.config import (
     ExpertSettings,
     GridSettings,
     InferenceSettings,
-    InventorySettings,
     IterationSettings,
     LayerSettings,
     LedgerSettings,
@@ -121,6 +120,10 @@ def consensus(votes: Path, crs: str, at_least: int, training: str, evaluation: s
 @path_option("truth", "true outlines", required=False)
 @path_option("training-area", "polygon outside of which nothing is used for training", required=False)
 @path_option("evaluation-area", "polygon in which the evaluation counts", required=False)
+@path_option("vegetation", "raster of vegetation classes", required=False)
+@path_option("vegetation-legend", "its legend", required=False)
+@path_option("soil", "raster of soil classes", required=False)
+@path_option("soil-legend", "its legend", required=False)
 @out_option
 def intake(grid_file: Path, positives: Path, negatives: Path | None, out: Path, **layers: Path | None) -> None:
     """Check the user's layers and write the labels of iteration 1."""
@@ -473,34 +476,6 @@ def slumps(positives: Path, accepted: Path, out: Path) -> None:
     all_slumps(positives, accepted, out)
 
 
-@app.command("inventory")
-@grid_option
-@path_option("slumps", "all slumps")
-@path_option("dem", "digital elevation model", required=False)
-@path_option("slope", "slope, degrees", required=False)
-@path_option("aspect", "aspect, degrees", required=False)
-@path_option("roads", "roads and railways", required=False)
-@path_option("growth", "what was measured of the slumps of an iteration", required=False, multiple=True)
-@with_settings(InventorySettings)
-@out_option
-def inventory(
-    grid_file: Path,
-    slumps: Path,
-    dem: Path | None,
-    slope: Path | None,
-    aspect: Path | None,
-    roads: Path | None,
-    growth: tuple[Path, ...],
-    settings: InventorySettings,
-    out: Path,
-) -> None:
-    """Write the inventory with its attributes as GeoPackage, GeoParquet and CSV."""
-    from slumpmap.inventory.build import build_inventory
-
-    gpkg, parquet, csv = (out.with_suffix(suffix) for suffix in (".gpkg", ".parquet", ".csv"))
-    build_inventory(slumps, Grid.read(grid_file), dem, slope, aspect, roads, settings, gpkg, parquet, csv, growth)
-
-
 @app.command("evaluate")
 @path_option("slumps", "all slumps, with `iteration_found`")
 @path_option("candidates", "candidates of an iteration; once for each, in order", False, multiple=True)
@@ -711,7 +686,7 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-for room in (cli_compare, cli_growth, cli_qgis, cli_ranking, cli_review, cli_terrain):
+for room in (cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain):
     for command in room.COMMANDS:
         app.add_command(command)
 

@@ -115,10 +115,11 @@ def growth(
 
 def _uphill(aspect: Path, layer: GeoDataFrame) -> Series:
     """Directions in which the ground under outlines rises, degrees clockwise from north."""
-    from slumpmap.inventory.zonal import zonal_direction
+    from slumpmap.inventory.zonal import Layer, zonal_statistics
 
+    directions: Series = zonal_statistics(layer.geometry, [Layer(aspect, "direction", what="aspect")])[0]["mean"]
     # Aspect looks down the slope.
-    return (zonal_direction(aspect, layer)["mean"] + 180.0) % 360.0
+    return (directions + 180.0) % 360.0
 
 
 COMMANDS = (growth, yearly, yearly_slumps)

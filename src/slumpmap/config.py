@@ -77,6 +77,21 @@ class InputSettings(Settings):
     evaluation_area: Path | None = Field(
         None, description="polygon in which the evaluation counts; None: the whole study area"
     )
+    vegetation: Path | None = Field(None, description="vegetation classes: raster; may be left out")
+    vegetation_legend: Path | None = Field(
+        None, description="names of the vegetation classes: CSV with the columns `code`, `name`; `vegetation` needs it"
+    )
+    soil: Path | None = Field(None, description="soil texture classes: raster; may be left out")
+    soil_legend: Path | None = Field(
+        None, description="names of the soil classes: CSV with the columns `code`, `name`; `soil` needs it"
+    )
+
+    @model_validator(mode="after")
+    def _classes_have_names(self) -> InputSettings:
+        for name in ("vegetation", "soil"):
+            if (getattr(self, name) is None) != (getattr(self, f"{name}_legend") is None):
+                raise ValueError(f"inputs.{name} and inputs.{name}_legend go together: give both or neither")
+        return self
 
 
 class GridSettings(Settings):
@@ -527,6 +542,19 @@ class InventorySettings(Settings):
 
     area_crs: str | None = Field(None, description="equal-area or UTM CRS in which areas are taken; None: the grid's")
     near_road_m: Metres = Field(500.0, description="centroid distance up to which a slump is near a road, metres")
+    adjacent_m: Metres = Field(
+        30.0,
+        description="outline's distance up to which a slump is adjacent to a stream, metres; 30: a cell of the DEM, to "
+        "which the place of a channel is known. `slumpmap terrain stream-sensitivity` shows what other values give",
+    )
+
+
+class ArtsSettings(Settings):
+    """What the export for ARTS, the circum-Arctic data set of thaw slumps, says of the whole inventory."""
+
+    region: str = Field(min_length=1, description="RegionName: the geographical region")
+    creator: str = Field(min_length=1, description="CreatorLab: who made the inventory, and the organization")
+    source: str = Field(min_length=1, description="BaseMapSource: the satellite sensor, such as PlanetScope")
 
 
 class RunSettings(Settings):
@@ -568,6 +596,7 @@ class Config(Settings):
     iterations: IterationSettings = Field(IterationSettings(), description="the loop")
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")
     inventory: InventorySettings = Field(InventorySettings(), description="attributes")
+    arts: ArtsSettings | None = Field(None, description="export for ARTS; without this section there is none")
     crossval: CrossvalSettings = Field(CrossvalSettings(), description="cross-validation")
     run: RunSettings = Field(RunSettings(), description="jobs")
 

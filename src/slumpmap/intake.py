@@ -9,6 +9,7 @@ from rasterio.warp import transform_bounds
 
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
+from slumpmap.legend import read_legend
 from slumpmap.raster import check_whole, open_raster
 from slumpmap.vector import LINES, read_layer
 
@@ -20,8 +21,12 @@ def check_layers(
     truth: Path | None = None,
     training_area: Path | None = None,
     evaluation_area: Path | None = None,
+    vegetation: Path | None = None,
+    vegetation_legend: Path | None = None,
+    soil: Path | None = None,
+    soil_legend: Path | None = None,
 ) -> None:
-    """Refuses a DEM, roads, truth or area that later steps could not use.
+    """Refuses a DEM, roads, truth, area or class raster that later steps could not use.
 
     Raises:
         InputError: a file is missing, damaged, of the wrong kind, or does not touch the study area.
@@ -36,6 +41,20 @@ def check_layers(
     for path, what in ((training_area, "training area"), (evaluation_area, "evaluation area")):
         if path is not None:
             _check_touches(read_layer(path, what, grid.crs, empty_ok=False).union_all(), grid, path, what)
+    for path, legend, what in ((vegetation, vegetation_legend, "vegetation"), (soil, soil_legend, "soil")):
+        if path is not None:
+            _check_classes(path, legend, what, grid)
+
+
+def _check_classes(path: Path, legend: Path | None, what: str, grid: Grid) -> None:
+    if legend is None:
+        fault = f"raster of {what} classes comes without a legend"
+        raise InputError(path, fault, f"give {what}_legend, a CSV with the columns code,name")
+    read_legend(legend, what)
+    check_whole(path, what)
+    with open_raster(path, what) as dataset:
+        covered = shapely.box(*transform_bounds(dataset.crs, grid.crs, *dataset.bounds))
+    _check_touches(covered, grid, path, what)
 
 
 def _check_dem(path: Path, grid: Grid) -> None:

@@ -193,3 +193,10 @@ def write_parquet(layer: gpd.GeoDataFrame, path: Path) -> None:
     """Writes GeoParquet 1.1 atomically, for exchange."""
     with atomic(path) as temporary:
         layer.to_parquet(temporary, schema_version="1.1.0", write_covering_bbox=True)
+
+
+def write_geojson(layer: gpd.GeoDataFrame, path: Path) -> None:
+    """Writes GeoJSON (RFC 7946) atomically, in longitude and latitude whatever the layer's CRS."""
+    with atomic(path) as temporary:
+        degrees = layer.to_crs("EPSG:4326")
+        pyogrio.write_dataframe(degrees, temporary, layer=Path(path).stem, driver="GeoJSON", RFC7946="YES")

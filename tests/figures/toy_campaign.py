@@ -15,6 +15,7 @@ from shapely.geometry import LineString, Polygon, box
 
 from slumpmap.config import InventorySettings
 from slumpmap.grid import Grid
+from slumpmap.inventory.attributes import Layers
 from slumpmap.inventory.build import build_inventory
 from slumpmap.raster import write_raster
 from slumpmap.terrain.slope import slope_aspect
@@ -118,9 +119,10 @@ def make_toy(folder: Path) -> Toy:
         crs=UTM,
     )
     write_layer(slumps, folder / "slumps.gpkg")
-    rasters = [folder / f"{name}.tif" for name in ("dem", "slope", "aspect")]
-    outputs = [folder / f"inventory.{suffix}" for suffix in ("gpkg", "parquet", "csv")]
-    build_inventory(folder / "slumps.gpkg", grid, *rasters, folder / "roads.gpkg", InventorySettings(), *outputs)
+    rasters = {name: folder / f"{name}.tif" for name in ("dem", "slope", "aspect")}
+    inventory = folder / "inventory.gpkg"
+    layers = Layers(**rasters, roads=folder / "roads.gpkg")
+    build_inventory(folder / "slumps.gpkg", grid, layers, InventorySettings(), inventory)
     imagery(grid, slumps, folder / "imagery", rng)
     scores = [(0.35, 1.0), (0.66, 1.0), (0.89, 0.98), (0.93, 0.975)]
     rows = [{"iteration": n, "recall": recall, "precision": right} for n, (recall, right) in enumerate(scores)]
@@ -131,8 +133,8 @@ def make_toy(folder: Path) -> Toy:
     os.utime(benchmark, (5000, 5000))
     return Toy(
         grid,
-        outputs[0],
-        rasters[0],
+        inventory,
+        rasters["dem"],
         folder / "roads.gpkg",
         folder / "imagery",
         write_outcomes(folder / "iterations", OUTCOMES),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyogrio
 import pytest
+import shapely
 from rasterio.transform import from_origin
 from shapely.geometry import LineString, Point, box
 
 from slumpmap.config import InventorySettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
-from slumpmap.inventory.build import COLUMNS, aspect_class, build_inventory, read_inventory
+from slumpmap.inventory.attributes import Layers
+from slumpmap.inventory.build import COLUMNS, build_inventory, read_inventory
 from slumpmap.raster import write_raster
 from slumpmap.review.growth_table import MEASURED
 from slumpmap.terrain.slope import slope_aspect
@@ -55,13 +59,18 @@ def inputs(tmp_path):
     return tmp_path
 
 
-def build(
-    folder, name="inventory", dem="dem.tif", slope="slope.tif", aspect="aspect.tif", roads="roads.gpkg", **settings
-):
-    files = [folder / given if given else None for given in (dem, slope, aspect, roads)]
-    outputs = [folder / f"{name}.{suffix}" for suffix in ("gpkg", "parquet", "csv")]
-    build_inventory(folder / "slumps.gpkg", GRID, *files, InventorySettings(**settings), *outputs)
-    return read_inventory(outputs[0]).set_index("id")
+GROUND = ("dem.tif", "slope.tif", "aspect.tif", "roads.gpkg")
+
+
+def build(folder, name="inventory", ground=GROUND, known=None, classes=None, **settings):
+    files = {Path(file).stem: folder / file for file in ground} | (classes or {})
+    out = folder / f"{name}.gpkg"
+    build_inventory(folder / "slumps.gpkg", GRID, Layers(**files), InventorySettings(**settings), out, known)
+    return read_inventory(out).set_index("id")
+
+
+def omissions(folder):
+    return pd.read_csv(folder / "omissions.csv").set_index(["id", "attribute"])
 
 
 def test_shapes(inputs):
@@ -103,11 +112,112 @@ def test_terrain(inputs, capsys):
     assert "dem.tif: no elevation under 1 of 3 slumps" in capsys.readouterr().out
 
 
+def test_what_is_missing_is_listed_with_the_reason(inputs):
+    table = build(inputs)
+    assert table.omissions["away"] == "aspect;elevation;slope"
+    assert table.omissions[["square", "circle"]].isna().all()
+    rows = omissions(inputs)
+    assert rows.loc[("away", "elevation"), ["reason", "covered"]].tolist() == ["outside the layer", 0]
+    assert rows.loc[("away", "aspect"), "reason"] == "outside the layer"
+    assert len(rows) == 3
+
+
+def test_partly_covered_slump_is_counted_with_its_share(inputs):
+    """Its western 20 m of 80 lie beyond the DEM; its mean is that of the rest."""
+    shape = box(X - 620, Y, X - 540, Y + 30)
+    layer = gpd.GeoDataFrame(
+        {"id": ["part"], "iteration_found": 0, "probability": None, "initiation": None, "source": "x"},
+        geometry=[shape],
+        crs=UTM,
+    )
+    write_layer(layer, inputs / "slumps.gpkg")
+    table = build(inputs, ground=("dem.tif",))
+    assert table.elevation_mean["part"] == pytest.approx(4700 + np.tan(np.radians(10)) * 30 * 129, abs=0.01)
+    assert table.omissions.isna().all()
+    row = omissions(inputs).loc[("part", "elevation")]
+    assert row["reason"] == "partly outside the layer" and row["covered"] == pytest.approx(0.75)
+
+
+def test_no_slump_within_a_layer_is_without_a_value(inputs):
+    """Squares of a square metre to a hectare, anywhere on the DEM: none holds a pixel centre by right."""
+    rng = np.random.default_rng(4)
+    side = rng.uniform(1, 100, 300)
+    x, y = rng.uniform(X - 560, X + 6400, 300), rng.uniform(Y - 700, Y + 3700, 300)
+    columns = {"id": [f"s{n}" for n in range(300)], "iteration_found": 0, "source": "x"}
+    layer = gpd.GeoDataFrame(columns, geometry=shapely.box(x, y, x + side, y + side), crs=UTM)
+    write_layer(layer.assign(probability=None, initiation=None), inputs / "slumps.gpkg")
+    table = build(inputs)
+    # The outermost row of slopes has no neighbours beyond, so that these squares stay inside of it.
+    ground = ["elevation_mean", "elevation_headwall", "slope_mean", "aspect_mean", "length_m", "headwall_azimuth"]
+    assert table[ground].notna().all(axis=None) and omissions(inputs).empty
+
+
+def test_the_way_it_faces(inputs):
+    """The plane falls north: a square's length lies along its northing; its headwall is the southern edge."""
+    table = build(inputs)
+    square = table.loc["square"]
+    assert (square.length_m, square.width_m) == pytest.approx((100, 100), abs=0.01)
+    assert min(square.headwall_azimuth, 360 - square.headwall_azimuth) < 0.01
+    assert square.headwall_source == "estimated"
+    # The southern edge (100 m), at the plane's height there, and 20 m up both sides, 10 m lower in the mean.
+    ground = 4700 + np.tan(np.radians(10)) * (3900 - 15 - np.array([0, 10]))
+    assert square.elevation_headwall == pytest.approx((100 * ground[0] + 40 * ground[1]) / 140, abs=0.3)
+    assert square.elevation_headwall > square.elevation_mean
+
+
+def test_streams(inputs):
+    line = LineString([(X - 2000, Y + 125), (X + 20_000, Y + 125)])
+    write_layer(gpd.GeoDataFrame(geometry=[line], crs=UTM), inputs / "streams.gpkg")
+    table = build(inputs, ground=(*GROUND, "streams.gpkg"), adjacent_m=25)
+    assert table.stream_distance_m["square"] == pytest.approx(25, abs=1e-6)
+    assert table.stream_distance_m["circle"] == pytest.approx(825, abs=0.1)
+    assert table.near_stream[["square", "circle"]].tolist() == [True, False]
+    # Streams are known as far as the DEM reaches.
+    assert table[["near_stream", "stream_distance_m"]].loc["away"].isna().all()
+    assert omissions(inputs).loc[("away", "stream_distance_m"), "reason"] == "outside the elevation model"
+    assert not build(inputs, ground=(*GROUND, "streams.gpkg"), adjacent_m=24.9).near_stream["square"]
+
+
+def classes_of(folder, values, legend):
+    path, names = folder / "vegetation.tif", folder / "legend.csv"
+    write_raster(path, np.array(values, np.uint8), from_origin(X - 50, Y + 150, 100, 100), UTM, 0)
+    names.write_text("code,name\n" + legend)
+    return {"vegetation": path, "vegetation_legend": names}
+
+
+def test_vegetation(inputs):
+    classes = classes_of(inputs, [[1, 2], [2, 3]], "1,meadow\n2,steppe\n3,bare\n9,ice\n")
+    table = build(inputs, classes=classes)
+    assert (table.vegetation["square"], table.vegetation_share["square"]) == ("steppe", pytest.approx(0.5))
+    assert table.vegetation[["circle", "away"]].isna().all()
+    assert table.soil.isna().all() and table.soil_share.isna().all()
+    shares = pd.read_csv(inputs / "class_shares.csv")
+    assert shares.to_dict("list") == {
+        "id": ["square"] * 3,
+        "layer": ["vegetation"] * 3,
+        "code": [1, 2, 3],
+        "name": ["meadow", "steppe", "bare"],
+        "share": [0.25, 0.5, 0.25],
+    }
+
+
+def test_class_without_a_name_is_refused(inputs):
+    with pytest.raises(InputError, match=r"legend\.csv: vegetation\.tif holds values under 1 slumps .*: 3"):
+        build(inputs, classes=classes_of(inputs, [[1, 2], [2, 3]], "1,meadow\n2,steppe\n"))
+
+
+def test_class_raster_without_legend_is_refused(inputs):
+    classes = classes_of(inputs, [[1, 2], [2, 3]], "1,meadow\n")
+    with pytest.raises(InputError, match=r"vegetation\.tif: raster of vegetation classes comes without a legend"):
+        build(inputs, classes={"vegetation": classes["vegetation"]})
+
+
 def test_missing_inputs_leave_nulls(inputs):
-    table = build(inputs, dem=None, slope=None, aspect=None, roads=None)
-    empty = ["near_road", "road_distance_m", "elevation_mean", "slope_mean", "aspect_mean", "aspect_class"]
-    assert table[empty].isna().all(axis=None)
-    assert table[["area_ha", "lon"]].notna().all(axis=None)
+    table = build(inputs, ground=())
+    known = ["iteration_found", "lon", "lat", "area_ha", "perimeter_m", "circularity", "geometry"]
+    assert table.drop(columns=[*known, "probability", "initiation"]).isna().all(axis=None)
+    assert table[known].notna().all(axis=None)
+    assert omissions(inputs).empty and pd.read_csv(inputs / "class_shares.csv").empty
     assert pd.read_csv(inputs / "inventory.csv")["near_road"].isna().all()
 
 
@@ -127,20 +237,20 @@ def test_three_formats_hold_the_same(inputs):
     assert list(csv.columns) == [*COLUMNS, *MEASURED]
     assert gpkg.crs == parquet.crs == UTM
     assert gpkg.geometry.geom_equals_exact(parquet.geometry, 1e-9).all()
-    for name in COLUMNS:
+    for name in csv.columns:
         for other in (parquet[name], csv[name]):
             if gpkg[name].dtype.kind == "f":
                 np.testing.assert_allclose(other.astype(float), gpkg[name], atol=0.0051)
             else:
-                assert other.fillna("").astype(str).tolist() == gpkg[name].fillna("").astype(str).tolist()
+                texts = [values.astype(object).where(values.notna(), "").astype(str) for values in (other, gpkg[name])]
+                assert texts[0].tolist() == texts[1].tolist()
 
 
 def test_repeats_to_the_byte(inputs):
     for name in ("inventory", "again/inventory"):
         build(inputs, name)
-    for suffix in ("gpkg", "parquet", "csv"):
-        first, second = inputs / f"inventory.{suffix}", inputs / f"again/inventory.{suffix}"
-        assert first.read_bytes() == second.read_bytes(), suffix
+    for file in ("inventory.gpkg", "inventory.parquet", "inventory.csv", "omissions.csv", "class_shares.csv"):
+        assert (inputs / file).read_bytes() == (inputs / "again" / file).read_bytes(), file
 
 
 def test_no_slump(inputs):
@@ -154,35 +264,3 @@ def test_repeated_id_is_refused(inputs):
     slumps(inputs / "slumps.gpkg", id=["a", "b", "a"])
     with pytest.raises(InputError, match="several rows with id 'a'"):
         build(inputs)
-
-
-def test_aspect_classes():
-    degrees = np.array([0, 22.4, 22.5, 45, 90, 135, 180, 225, 270, 315, 337.4, 337.5, 359.9, np.nan])
-    expected = ["N", "N", "NE", "NE", "E", "SE", "S", "SW", "W", "NW", "NW", "N", "N", None]
-    assert aspect_class(degrees).tolist() == expected
-
-
-def growth(path, ids, groups, sure, retreat):
-    table = {"id": ids, "initiation_measured": groups, "measured_confidence": sure, "retreat_m_per_year": retreat}
-    write_layer(gpd.GeoDataFrame(table, geometry=[box(X, Y, X + 1, Y + 1)] * len(ids), crs=UTM), path)
-    return path
-
-
-def test_what_was_measured_stands_beside_what_was_confirmed(inputs):
-    first = growth(inputs / "1.gpkg", ["square", "gone"], ["before 2016", "2016-17"], [0.9, 0.5], [2.5, 1.0])
-    second = growth(inputs / "2.gpkg", ["circle"], ["2017-18"], [0.7], [np.nan])
-    none = growth(inputs / "3.gpkg", [], [], [], [])
-    paths = [inputs / f"inventory.{suffix}" for suffix in ("gpkg", "parquet", "csv")]
-    files = [inputs / "slumps.gpkg", GRID, None, None, None, None, InventorySettings(), *paths]
-    build_inventory(*files, [first, none, second])
-    table = read_inventory(paths[0]).set_index("id")
-    assert list(table.index) == ["away", "circle", "square"]
-    assert table["initiation"].fillna("").tolist() == ["", "2016-17", ""]
-    assert table["initiation_measured"].fillna("").tolist() == ["", "2017-18", "before 2016"]
-    assert table["measured_confidence"].fillna(-1).tolist() == [-1, 0.7, 0.9]
-    assert table["retreat_m_per_year"].fillna(-1).tolist() == [-1, -1, 2.5]
-    build_inventory(*files)
-    table = read_inventory(paths[1])
-    assert table[["initiation_measured", "measured_confidence", "retreat_m_per_year"]].isna().all(axis=None)
-    with pytest.raises(InputError, match="growth lacks the column"):
-        build_inventory(*files, [inputs / "slumps.gpkg"])

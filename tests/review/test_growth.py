@@ -14,6 +14,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.transform import Affine
 from shapely.affinity import rotate, translate
 
 from slumpmap.config import GrowthSettings
@@ -21,7 +22,6 @@ from slumpmap.demo.slumps import INITIATION, MAPPING_YEAR
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.initiation import initiation_groups
-from slumpmap.inventory.zonal import covered_area
 from slumpmap.review.growth import Growth, measure
 from slumpmap.review.growth_table import write_growth
 from slumpmap.vector import read_layer, write_layer
@@ -51,6 +51,14 @@ def growing(
     return {year: rectangle(azimuth, length + rate * (year - MAPPED)) if year >= first else None for year in YEARS}
 
 
+def covered(shape: shapely.Geometry, transform: Affine, shape_px: tuple[int, int]) -> np.ndarray:
+    """Share that a polygon covers of each pixel."""
+    row, column = np.indices(shape_px)
+    left, top = transform.c + column * transform.a, transform.f + row * transform.e
+    pixels = shapely.box(left, top + transform.e, left + transform.a, top)
+    return shapely.area(shapely.intersection(shape, pixels)) / shapely.area(pixels)
+
+
 def seen(
     shapes: Shapes, inside: float = 0.8, outside: float = 0.04, margin: float = 60.0, noise: float = NOISE
 ) -> Yearly:
@@ -64,7 +72,7 @@ def seen(
     layers = []
     for shape in shapes.values():
         none = np.zeros(shape_px)
-        cover = none if shape is None else covered_area(shape, GRID.window_transform(window), shape_px) / 9
+        cover = none if shape is None else covered(shape, GRID.window_transform(window), shape_px)
         odds = np.log(outside / (1 - outside)) * (1 - cover) + np.log(inside / (1 - inside)) * cover
         odds = odds + noise * rng.normal(size=odds.shape)
         layers.append(np.rint(254 / (1 + np.exp(-odds))))

@@ -43,6 +43,15 @@ def test_campaign_ends_with_an_inventory_tables_and_figures(unbroken):
     for name in ("table2.md", "map.png", "map.pdf", "areas.png", "iterations.png", "missing.png", "contact_sheet.png"):
         assert (results / "report" / name).stat().st_size > 0
     assert "iteration 02: decided" in output
+    slumps = inventory(workflow)
+    everywhere = ["elevation_headwall", "pisr_mean", "near_stream", "vegetation", "scene_dates"]
+    assert slumps[everywhere].notna().all(axis=None)
+    found = slumps["iteration_found"] > 0
+    assert slumps.loc[found, ["model", "reviewers"]].notna().all(axis=None)
+    assert slumps.loc[~found, ["model", "reviewers"]].isna().all(axis=None)
+    exported = read_layer(results / "inventory" / "arts.geojson", "ARTS")
+    assert exported["UID"].is_unique and len(exported) == len(slumps)
+    assert (results / "inventory" / "omissions.csv").read_text() == "id,attribute,reason,covered\n"
 
 
 def test_second_call_does_nothing(unbroken):

@@ -34,6 +34,7 @@ def decide_on_the_page(workflow, reviewer, keys):
         page.locator("[data-test=area]").wait_for()
         listed = int(page.locator("[data-test=listed]").inner_text())
         for number in range(listed):
+            page.locator(f"[data-test=place]:text-is('{number + 1}')").wait_for()
             page.keyboard.press(keys[min(number, len(keys) - 1)])
             page.locator(f"[data-test=decided]:text-is('{number + 1}')").wait_for()
         page.locator("[data-test=saved]:text-is('saved')").wait_for()

@@ -145,10 +145,15 @@ def decision_file(n, reviewer):
     return f"{folder}/{reviewer}.gpkg"
 
 
-def decisions_there(wildcards):
-    """The decision files that an outcome counts: all simulated ones, or those that people have written so far."""
-    files = [decision_file(wildcards.n, name) for name in EVERYBODY]
+def decisions_of(n):
+    """The decision files of iteration `n`: all simulated ones, or those that people have written so far."""
+    files = [decision_file(f"{int(n):02d}", name) for name in EVERYBODY]
     return files if SIMULATED else [file for file in files if Path(file).exists()]
+
+
+def decisions_there(wildcards):
+    """Input function: the decision files that an outcome counts."""
+    return decisions_of(wildcards.n)
 
 
 def named_decisions(wildcards, input):
@@ -178,6 +183,7 @@ def products(wildcards=None):
         *yearly_to_review(wildcards),
         *of_all_iterations("review/timelapse")(wildcards),
         rules.inventory.output.csv,
+        *([] if campaign.arts is None else rules.arts.output),
         rules.table2.output.csv,
         rules.map.output.png,
         rules.area_histogram.output.png,

@@ -1,5 +1,6 @@
 # The user's files: checked before any long work starts.
 DEMO = campaign.demo
+CLASS_FILES = ("vegetation", "vegetation_legend", "soil", "soil_legend")
 
 if DEMO is not None:
 
@@ -11,6 +12,7 @@ if DEMO is not None:
             dem=given(INPUTS.dem),
             roads=given(INPUTS.roads),
             truth=given(INPUTS.truth),
+            classes=[file for name in CLASS_FILES for file in given(getattr(INPUTS, name))],
         log:
             f"{LOGS}/demo_data.log",
         benchmark:
@@ -87,6 +89,7 @@ rule intake:
         truth=given(INPUTS.truth),
         training_area=given(INPUTS.training_area),
         evaluation_area=given(INPUTS.evaluation_area),
+        classes=[file for name in CLASS_FILES for file in given(getattr(INPUTS, name))],
     output:
         positives=f"{RESULTS}/iterations/01/labels/positives.gpkg",
         negatives=f"{RESULTS}/iterations/01/labels/negatives.gpkg",
@@ -104,11 +107,13 @@ rule intake:
         truth=option("truth", INPUTS.truth),
         training_area=option("training-area", INPUTS.training_area),
         evaluation_area=option("evaluation-area", INPUTS.evaluation_area),
+        classes=" ".join(option(name.replace("_", "-"), getattr(INPUTS, name)) for name in CLASS_FILES),
     message:
-        "Checking outlines, DEM and roads"
+        "Checking outlines, DEM, roads and class rasters"
     shell:
         "python -m slumpmap intake --grid {input.grid:q} --positives {input.positives:q} {params.negatives} {params.dem}"
-        " {params.roads} {params.truth} {params.training_area} {params.evaluation_area} --out {params.folder:q} 2> {log:q}"
+        " {params.roads} {params.truth} {params.training_area} {params.evaluation_area} {params.classes}"
+        " --out {params.folder:q} 2> {log:q}"
 
 
 rule catalogue:

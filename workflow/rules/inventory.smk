@@ -1,6 +1,37 @@
 # All slumps of the campaign with their attributes.
 INVENTORY = f"{RESULTS}/inventory/inventory.gpkg"
 SLUMPS = f"{RESULTS}/inventory/slumps.gpkg"
+# Layers that describe the ground under the slumps: option of the command, and file.
+GROUND = {
+    "roads": INPUTS.roads,
+    "vegetation": INPUTS.vegetation,
+    "vegetation-legend": INPUTS.vegetation_legend,
+    "soil": INPUTS.soil,
+    "soil-legend": INPUTS.soil_legend,
+}
+if HAS_DEM:
+    GROUND |= {"dem": INPUTS.dem, "slope": SLOPE, "aspect": ASPECT}
+    GROUND |= {name: TERRAIN_FILES[name][0] for name in campaign.terrain.products}
+GROUND = {name: Path(file).as_posix() for name, file in GROUND.items() if file is not None}
+
+
+def bundles_of(n):
+    """Folders of an iteration's networks."""
+    return [iteration_file(n, bundle) for bundle in BUNDLES]
+
+
+def all_decisions(_):
+    """Input function: the decision files of all iterations so far."""
+    return [file for n in reached() for file in decisions_of(n)]
+
+
+def found_by(_, input):
+    """Options that name the models and the decisions of all iterations so far."""
+    numbers = [f"{n:02d}" for n in reached()]
+    models = [f"{n}={bundle}" for n in numbers for bundle in bundles_of(n)]
+    people = [(n, name, decision_file(n, name)) for n in numbers for name in EVERYBODY]
+    decisions = [f"{n}:{name}={file}" for n, name, file in people if file in input.decisions]
+    return f"{repeated('model', models)} {repeated('decisions', decisions)}"
 
 
 rule slumps:
@@ -26,10 +57,10 @@ rule inventory:
     input:
         grid=GRID,
         slumps=SLUMPS,
-        roads=given(INPUTS.roads),
-        dem=given(INPUTS.dem),
-        slope=[SLOPE] if HAS_DEM else [],
-        aspect=[ASPECT] if HAS_DEM else [],
+        catalogue=CATALOGUE,
+        ground=list(GROUND.values()),
+        models=lambda _: [f"{bundle}/model.json" for n in reached() for bundle in bundles_of(n)],
+        decisions=all_decisions,
         growth=of_all_iterations("review/growth.gpkg") if GROWS else [],
     output:
         gpkg=INVENTORY,
@@ -39,6 +70,12 @@ rule inventory:
             caption="../report/inventory.rst",
             category="Inventory",
         ),
+        omissions=report(
+            f"{RESULTS}/inventory/omissions.csv",
+            caption="../report/omissions.rst",
+            category="Inventory",
+        ),
+        shares=f"{RESULTS}/inventory/class_shares.csv",
     log:
         f"{LOGS}/inventory.log",
     benchmark:
@@ -46,14 +83,38 @@ rule inventory:
     conda:
         "../../envs/geo.yaml"
     params:
-        roads=option("roads", INPUTS.roads),
-        dem=option("dem", INPUTS.dem),
-        slope=option("slope", SLOPE if HAS_DEM else None),
-        aspect=option("aspect", ASPECT if HAS_DEM else None),
+        ground=" ".join(option(name, file) for name, file in GROUND.items()),
+        found_by=found_by,
+        year=campaign.imagery.mapping_year,
         growth=lambda _, input: repeated("growth", input.growth),
         options=as_options(campaign.inventory),
     message:
         "Attributes of the inventory"
     shell:
-        "python -m slumpmap inventory --grid {input.grid:q} --slumps {input.slumps:q} {params.roads} {params.dem}"
-        " {params.slope} {params.aspect} {params.growth} {params.options} --out {output.gpkg:q} 2> {log:q}"
+        "python -m slumpmap inventory --grid {input.grid:q} --slumps {input.slumps:q} {params.ground}"
+        " --catalogue {input.catalogue:q} --year {params.year} {params.found_by} {params.growth}"
+        " {params.options} --out {output.gpkg:q} 2> {log:q}"
+
+
+if campaign.arts is not None:
+
+    rule arts:
+        input:
+            INVENTORY,
+        output:
+            gpkg=f"{RESULTS}/inventory/arts.gpkg",
+            geojson=f"{RESULTS}/inventory/arts.geojson",
+        log:
+            f"{LOGS}/arts.log",
+        benchmark:
+            f"{COSTS}/arts.tsv"
+        conda:
+            "../../envs/geo.yaml"
+        params:
+            resolution=campaign.grid.resolution,
+            options=as_options(campaign.arts),
+        message:
+            "Export for ARTS"
+        shell:
+            "python -m slumpmap arts --inventory {input:q} --resolution {params.resolution} {params.options}"
+            " --out {output.gpkg:q} 2> {log:q}"

@@ -204,6 +204,7 @@ export class Desk {
   }
 
   edit(change: Partial<Decision>): void {
+    if (this.readOnly || this.busy) return;
     this.draft = { ...this.draft, ...change };
     // What was decided before is changed at once; what is still open waits for its verdict.
     if (this.draft.verdict !== null) this.send(this.draft, 0);
@@ -220,7 +221,8 @@ export class Desk {
 
   // One key: verdict and next.
   decide(verdict: Verdict, change: Partial<Decision> = {}): Promise<void> {
-    if (this.item === null || this.readOnly) return Promise.resolve();
+    // A key that comes before the next candidate is shown must not judge the one before.
+    if (this.item === null || this.readOnly || this.busy) return Promise.resolve();
     const slump = verdict === "slump";
     const decision: Decision = {
       ...this.draft,

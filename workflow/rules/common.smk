@@ -105,6 +105,11 @@ def folder_of(name):
     return folder
 
 
+def imagery_root(_, input):
+    """Params function: the folder that holds a folder of tiles for each year, from the rule's mosaics."""
+    return Path(input.mosaics[0]).parent.parent.as_posix()
+
+
 def output_folder(_, output):
     """Params function: the folder that the rule writes into."""
     return Path(output[0]).parent.as_posix()

@@ -5,7 +5,7 @@ rule candidate_evidence:
         candidates=f"{ITERATION}/candidates/candidates.gpkg",
         known=f"{ITERATION}/labels/positives.gpkg",
         rejected=before("outcome/rejected.gpkg"),
-        tiles=[f"{RESULTS}/imagery/{year}/mosaic.vrt" for year in campaign.imagery.years],
+        mosaics=[f"{RESULTS}/imagery/{year}/mosaic.vrt" for year in campaign.imagery.years],
         dem=given(INPUTS.dem),
     output:
         f"{ITERATION}/review/evidence.parquet",
@@ -16,7 +16,7 @@ rule candidate_evidence:
     conda:
         "../../envs/geo.yaml"
     params:
-        imagery=f"{RESULTS}/imagery",
+        imagery=imagery_root,
         years=",".join(map(str, campaign.imagery.years)),
         mapping_year=campaign.imagery.mapping_year,
         rejected=lambda wildcards, input: option("rejected", input.rejected),

@@ -27,7 +27,7 @@ for number, batch in enumerate(BATCHES):
             candidates=f"{ITERATION}/candidates/candidates.gpkg",
             known=f"{ITERATION}/labels/positives.gpkg",
             rejected=before("outcome/rejected.gpkg"),
-            imagery=[f"{RESULTS}/imagery/{year}/mosaic.vrt" for year in campaign.imagery.years],
+            mosaics=[f"{RESULTS}/imagery/{year}/mosaic.vrt" for year in campaign.imagery.years],
             catalogue=CATALOGUE,
             dem=given(INPUTS.dem),
             images=[image.path.as_posix() for image in campaign.dated_images()],
@@ -41,7 +41,7 @@ for number, batch in enumerate(BATCHES):
             "../../envs/geo.yaml"
         params:
             folder=output_folder,
-            imagery=f"{RESULTS}/imagery",
+            imagery=imagery_root,
             years=",".join(map(str, campaign.imagery.years)),
             mapping_year=campaign.imagery.mapping_year,
             rejected=lambda wildcards, input: option("rejected", input.rejected),

@@ -113,7 +113,7 @@ def test_a_look_alike_that_people_drew_goes_down():
     on = now.index[np.argsort(-Ranker.learn(NONE, NONE, now).probability(now))[:5]]
     drawn = now.assign(on_negative=np.where(now.index.isin(on), 0.9, 0.0))
     before, after = (Ranker.learn(NONE, NONE, table).probability(table)[now.index.isin(on)] for table in (now, drawn))
-    assert (after < 0.4 * before).all()
+    assert (after < 0.7 * before).all()
 
 
 def test_what_is_known_because_a_slump_is_known_teaches_nothing():

@@ -67,7 +67,7 @@ CRITERIA = {
     "wall_toward_uphill": 0.5 * _UNIT,
     "slope_deg": 1.0 * _UNIT,
     "score": 0.5 * _UNIT,
-    "on_negative": -2.0 * _UNIT,
+    "on_negative": -1.0 * _UNIT,
 }
 # What is unlike for candidates on known slumps just because they are known.
 BIASED = (

@@ -616,7 +616,9 @@ class ThinningSettings(Settings):
 class JointSettings(BlockSettings):
     """The joint model of all factors."""
 
-    folds: int = Field(5, ge=2, le=20, description="parts of the blocks, each predicted by a model that has not seen it")
+    folds: int = Field(
+        5, ge=2, le=20, description="parts of the blocks, each predicted by a model that has not seen it"
+    )
     joint_repeats: int = Field(200, ge=20, description="draws of whole blocks behind the joint model's intervals")
     trees: bool = Field(True, description="boosted trees as a second opinion")
 

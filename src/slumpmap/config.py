@@ -786,11 +786,22 @@ def read_config(path: Path) -> Config:
     Raises:
         InputError: unreadable YAML, unknown key, wrong type or value.
     """
+    return check_config(read_values(path), str(path))
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Reads the mapping of a YAML file, unchecked.
+
+    Raises:
+        InputError: the file is missing, unreadable, or holds no mapping.
+    """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, f"configuration cannot be read ({error})", "correct the path or the YAML") from error
-    return check_config(values, str(path))
+    if not isinstance(values, Mapping):
+        raise InputError(path, "configuration is not a mapping of sections", "see config/README.md")
+    return dict(values)
 
 
 def check_config(values: Any, source: str = "config") -> Config:

@@ -208,11 +208,11 @@ def _counted(blocks: Blocks, layers: Layers, settings: LandscapeSettings, omissi
 def _classes(name: str, total: Sums, sums: dict[str, Sums], layers: Layers) -> tuple[pd.DataFrame, Floats]:
     """Classes of a layer (`class`, `low`, `high`) and the covered pixels of each, (blocks, classes)."""
     if isinstance(total, Classes):
-        names = list(read_legend(getattr(layers, f"{name}_legend"), name).values())
-        table = pd.DataFrame({"class": [*names, UNNAMED], "low": np.nan, "high": np.nan})
-        pixels = total.areas
-        kept = np.append(np.ones(len(names), dtype=bool), pixels[:, -1].sum() > 0)
-        return table[kept], pixels[:, kept]
+        codes, names = pd.factorize(np.array([*read_legend(getattr(layers, f"{name}_legend"), name).values(), UNNAMED]))
+        # Codes of one name are one class.
+        pixels = total.areas @ np.eye(len(names))[codes]
+        kept = (names != UNNAMED) | (pixels.sum(axis=0) > 0)
+        return pd.DataFrame({"class": names[kept], "low": np.nan, "high": np.nan}), pixels[:, kept]
     assert isinstance(total, Histogram)
     if name != "aspect":
         signed = total.first < 0

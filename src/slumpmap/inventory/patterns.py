@@ -17,7 +17,7 @@ from slumpmap.inventory.clustering import nearest_neighbour, ripley
 from slumpmap.inventory.joint import Factor, Joint, Kind, Model, joint_model
 from slumpmap.inventory.landscape import BINNED, write_table
 from slumpmap.inventory.selection import watson_u2
-from slumpmap.inventory.sensitivity import sensitivity
+from slumpmap.inventory.sensitivity import SUBSETS, sensitivity
 from slumpmap.inventory.study import (
     TESTED,
     Study,
@@ -146,6 +146,8 @@ def _plain(table: pd.DataFrame, factors: list[Factor]) -> pd.DataFrame:
 def _summary(joint: Joint) -> dict[str, Any]:
     """Figures of a model for the JSON."""
     facts = {name: getattr(joint, name) for name in ("auc", "gain", "slumps", "landscape", "dropped", "blocks")}
+    # A part of the blocks without slumps has no ROC curve.
+    facts["auc"] = None if np.isnan(joint.auc) else joint.auc
     return facts | {"holds": joint.factors.loc[joint.factors["holds"], "factor"].tolist()}
 
 
@@ -220,12 +222,18 @@ def sensitivity_table(study: Study, landscape: Path, seed: int) -> pd.DataFrame:
     table = sensitivity(statements, probability)
     counts = table.attrs["slumps"]
     ungraded = int(probability.isna().sum())
-    graded = notes(*study.remarks(), f"{ungraded} slumps without probability count throughout" if ungraded else None)
-    note = np.where(
-        table["all"].isna(), f"no number: the layer or its values are absent, or {counts['all']} slumps are too few", ""
-    )
-    table["note"] = [notes(text, graded if place == 0 else None) for place, text in enumerate(note)]
+    first = notes(*study.remarks(), f"{ungraded} slumps without probability count throughout" if ungraded else None)
+    table["note"] = [
+        notes(_why_no_number(row, counts), first if place == 0 else None)
+        for place, (_, row) in enumerate(table.iterrows())
+    ]
     return table[list(SENSITIVITY_COLUMNS)]
+
+
+def _why_no_number(row: pd.Series, counts: Mapping[str, int]) -> str | None:
+    """What a row of the sensitivity table says of its empty fields; None where there is none."""
+    empty = [f"{name} ({counts[name]} slumps)" for name in SUBSETS if np.isnan(row[name])]
+    return f"no slumps with a value, or too few, in {', '.join(empty)}" if empty else None
 
 
 def _of_slumps(study: Study) -> dict[str, Statement]:

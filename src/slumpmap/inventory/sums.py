@@ -177,13 +177,13 @@ class Histogram:
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
         """Values below which the given shares of the area lie, to a hundredth of a class; needs a value."""
-        width = self.step / self.FINE
-        total = np.cumsum(self._fine)
+        filled = np.flatnonzero(self._fine)
+        total = np.cumsum(self._fine[filled])
+        wanted = np.asarray(shares) * total[-1]
+        places = np.searchsorted(total, wanted).clip(max=len(filled) - 1)
         # A hundredth is taken as evenly filled.
-        places = np.searchsorted(total, np.asarray(shares) * total[-1])
-        before = np.append(0.0, total)[places]
-        within = np.clip((np.asarray(shares) * total[-1] - before) / self._fine[places], 0, 1)
-        values = (self.first * self.FINE + places + within) * width - self.shift
+        within = np.clip(1 - (total[places] - wanted) / self._fine[filled[places]], 0, 1)
+        values = (self.first * self.FINE + filled[places] + within) * self.step / self.FINE - self.shift
         return [float(value) for value in np.clip(values, self.low, self.high)]
 
 

@@ -69,9 +69,9 @@ def selection(
 @out_option
 def tests(grid_file: Path, inventory: Path, landscape: Path, settings: ThinningSettings, seed: int, out: Path) -> None:
     """Kolmogorov-Smirnov and Watson U2 tests on thinned samples, as CSV."""
-    from slumpmap.inventory.study import tests_table, write_study_table
+    from slumpmap.inventory.study import two_sample_table, write_study_table
 
-    write_study_table(tests_table, inventory, Grid.read(grid_file), landscape, seed, out, settings)
+    write_study_table(two_sample_table, inventory, Grid.read(grid_file), landscape, seed, out, settings)
 
 
 @study.command()

@@ -279,7 +279,7 @@ def read_points(study: Study, landscape: Path) -> pd.DataFrame:
     return from_edge(study, pd.read_parquet(landscape / "points.parquet"))
 
 
-def tests_table(study: Study, landscape: Path, settings: ThinningSettings, seed: int) -> pd.DataFrame:
+def two_sample_table(study: Study, landscape: Path, settings: ThinningSettings, seed: int) -> pd.DataFrame:
     """Kolmogorov-Smirnov tests of numbers, and Watson's of aspect, against random points; on thinned samples.
 
     Args:
@@ -340,7 +340,7 @@ def write_study_table(
     """Reads a study, makes one of its tables and writes it as CSV.
 
     Args:
-        make: `selection_table`, `tests_table` or another of their kind.
+        make: `selection_table`, `two_sample_table` or another of their kind.
         inventory: with attributes.
         grid: the campaign's grid.
         landscape: folder with the files of the landscape.

@@ -45,8 +45,8 @@ KINDS: Mapping[str, Kind] = {
 }
 # A model of fewer slumps learns them by heart.
 LEAST_MODELLED = 20
-# A factor that is unknown of more slumps would take them out of the model.
-_LEAST_KNOWN = 0.5
+# Slumps without a factor drop out of a model with it: a factor that is known of fewer costs more than it tells.
+_LEAST_KNOWN = 0.8
 _COLUMNS = {
     "coefficients": ("factor", "term", "coefficient", "lower", "upper"),
     "factors": ("model", "factor", "alone", "after_others", "lower", "upper", "holds", "note"),

@@ -159,6 +159,9 @@ def test_aspect_in_winds_and_flat_ground(tmp_path):
     assert found.drop(FLAT).to_dict() == pytest.approx(names.to_dict())
     assert "does not cover this part" in reasons(facts, "aspect")[0]
     assert bins.loc[("aspect", "N"), ["low", "high"]].tolist() == [337.5, 22.5]
+    coarse = raster(tmp_path / "coarse.tif", slope[::3, ::3], transform=from_origin(X - 30, TOP, 90, 90))
+    other, facts, *_ = made(tmp_path, layers | {"slope": coarse}, area)
+    assert other.loc[("aspect", FLAT), "pixels"] == 0 and "flat ground is not told" in reasons(facts, "aspect")[0]
 
 
 def test_classes_in_degrees_have_the_area_of_the_plane(tmp_path):

@@ -119,7 +119,7 @@ def test_it_needs_grid_and_layers_only(analysed):
     assert joint["models"]["logistic"]["slumps"] >= 20 and joint["omissions"][0].startswith(
         "1 of 28 slumps lie outside"
     )
-    assert "results/theirs/analysis/given" in output.splitlines()[-1]
+    assert "The analysis of theirs.gpkg is in results/theirs/analysis/given" in output
 
 
 def test_every_mended_or_lost_row_is_listed_and_counted(analysed):

@@ -31,10 +31,10 @@ if "given" in STUDIES:
             f"{LOGS}/analysis/given/slumps.log",
         benchmark:
             f"{COSTS}/analysis/given/slumps.tsv"
-        conda:
-            "../../envs/geo.yaml"
         # What is refused here must not wait for the long work on layers.
         priority: 10
+        conda:
+            "../../envs/geo.yaml"
         params:
             crs=campaign.grid.crs,
             options=given_options(),
@@ -106,7 +106,12 @@ rule selection:
         bins=f"{LANDSCAPE}/bins.csv",
         blocks=f"{LANDSCAPE}/blocks.parquet",
     output:
-        f"{STUDY}/selection.csv",
+        report(
+            f"{STUDY}/selection.csv",
+            caption="../report/selection.rst",
+            category="Analysis",
+            labels={"inventory": "{study}", "table": "selection"},
+        ),
     log:
         f"{LOGS}/analysis/{{study}}/selection.log",
     benchmark:
@@ -131,7 +136,12 @@ rule landscape_tests:
         points=f"{LANDSCAPE}/points.parquet",
         figures=f"{LANDSCAPE}/landscape.json",
     output:
-        f"{STUDY}/tests.csv",
+        report(
+            f"{STUDY}/tests.csv",
+            caption="../report/landscape_tests.rst",
+            category="Analysis",
+            labels={"inventory": "{study}", "table": "tests"},
+        ),
     log:
         f"{LOGS}/analysis/{{study}}/tests.log",
     benchmark:
@@ -158,7 +168,12 @@ rule joint:
     output:
         figures=f"{STUDY}/joint.json",
         coefficients=f"{STUDY}/coefficients.csv",
-        factors=f"{STUDY}/factors.csv",
+        factors=report(
+            f"{STUDY}/factors.csv",
+            caption="../report/joint.rst",
+            category="Analysis",
+            labels={"inventory": "{study}", "table": "factors"},
+        ),
         dependence=f"{STUDY}/dependence.csv",
     log:
         f"{LOGS}/analysis/{{study}}/joint.log",
@@ -207,7 +222,12 @@ rule sensitivity:
         bins=f"{LANDSCAPE}/bins.csv",
         points=f"{LANDSCAPE}/points.parquet",
     output:
-        f"{STUDY}/sensitivity.csv",
+        report(
+            f"{STUDY}/sensitivity.csv",
+            caption="../report/sensitivity.rst",
+            category="Analysis",
+            labels={"inventory": "{study}", "table": "sensitivity"},
+        ),
     log:
         f"{LOGS}/analysis/{{study}}/sensitivity.log",
     benchmark:

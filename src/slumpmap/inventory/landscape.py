@@ -50,8 +50,8 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 _KM2 = 1e6
 _SECTOR = 360.0 / len(SECTORS)
-# Shares below this are what rounding leaves.
-_NONE = 1e-9
+# Covered pixels below this are what rounding leaves.
+_NONE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -194,19 +194,26 @@ def _counted(blocks: Blocks, layers: Layers, settings: LandscapeSettings, omissi
         raise InputError("analysis", str(error), "choose wider classes, or mend the layer") from error
     # Of each pixel of a block the area in the plane of the grid, whatever the CRS of the raster.
     whole = blocks.shapes.area.to_numpy() / _KM2
-    sums = {name: total for name, (_, total) in rasters.items()}
+    cells = {name: area_px for name, (_, area_px) in zip(rasters, found, strict=True)}
     counted = []
-    for (name, (_, total)), (_, area_px) in zip(rasters.items(), found, strict=True):
-        size = np.divide(whole, area_px, out=np.zeros_like(whole), where=area_px > 0)
-        classes, pixels = _classes(name, total, sums, layers)
+    for name, (_, total) in rasters.items():
+        size = np.divide(whole, cells[name], out=np.zeros_like(whole), where=cells[name] > 0)
+        classes, pixels = _classes(name, total, layers)
+        if name == "aspect":
+            # Where there is a slope and no aspect the ground is flat; pixels of another size cannot tell.
+            if "slope" in cells and np.allclose(cells["slope"], cells["aspect"], rtol=1e-9, atol=0):
+                pixels[:, -1] = np.maximum(rasters["slope"][1].count - total.count, 0)
+            else:
+                omissions.add(name, "flat ground is not told from ground without value: no slope on the same pixels")
+            pixels[pixels < _NONE] = 0
         facts = _facts(name, total, pixels, size)
         _explain(name, classes, pixels * size[:, None], whole, omissions)
         counted.append(_Counted(name, classes, pixels, pixels * size[:, None], facts))
     return counted
 
 
-def _classes(name: str, total: Sums, sums: dict[str, Sums], layers: Layers) -> tuple[pd.DataFrame, Floats]:
-    """Classes of a layer (`class`, `low`, `high`) and the covered pixels of each, (blocks, classes)."""
+def _classes(name: str, total: Sums, layers: Layers) -> tuple[pd.DataFrame, Floats]:
+    """Classes of a layer (`class`, `low`, `high`) and the covered pixels of each, (blocks, classes); of flat none."""
     if isinstance(total, Classes):
         codes, names = pd.factorize(np.array([*read_legend(getattr(layers, f"{name}_legend"), name).values(), UNNAMED]))
         # Codes of one name are one class.
@@ -222,10 +229,6 @@ def _classes(name: str, total: Sums, sums: dict[str, Sums], layers: Layers) -> t
     # The ninth class is the first once more, from the other side of north.
     for place in range(total.areas.shape[1]):
         pixels[:, (total.first + place) % len(SECTORS)] += total.areas[:, place]
-    if "slope" in sums:
-        # Where there is a slope and no aspect the ground is flat.
-        pixels[:, -1] = np.maximum(sums["slope"].count - total.count, 0)
-    pixels[pixels < _NONE] = 0
     low = (np.arange(len(SECTORS)) * _SECTOR - _SECTOR / 2) % 360
     limits = {"low": np.append(low, np.nan), "high": np.append((low + _SECTOR) % 360, np.nan)}
     return pd.DataFrame({"class": [*SECTORS, FLAT], **limits}), pixels

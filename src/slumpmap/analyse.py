@@ -55,7 +55,7 @@ def analyse(
     command = [sys.executable, "-m", "snakemake", "analyse", "--snakefile", str(SNAKEFILE)]
     command += ["--configfile", str(folder / "config.yaml"), "--cores", cores, "--show-failed-logs", *options]
     status = subprocess.run(command, check=False).returncode
-    if status == 0:
+    if status == 0 and (folder / "selection.csv").exists():  # a dry run makes nothing
         print(f"The analysis of {inventory} is in {folder}")
     return status
 

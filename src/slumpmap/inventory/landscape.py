@@ -7,7 +7,7 @@ so one pass gives the frequencies of the whole and what draws of blocks need. Mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from slumpmap.inventory.attributes import CLASSES, SECTORS, Layers, distances
 from slumpmap.inventory.clustering import random_points
 from slumpmap.inventory.foreign import polygons_of
 from slumpmap.inventory.sampling import nearest
-from slumpmap.inventory.sums import Classes, Histogram, Sums
+from slumpmap.inventory.sums import Classes, Histogram, Sums, ClassesError
 from slumpmap.inventory.zonal import Layer, walk
 from slumpmap.legend import read_legend
 from slumpmap.vector import LINES, read_layer
@@ -44,6 +44,8 @@ NUMBERS = {
 BINNED = ("elevation", "slope", "aspect", "tpi", "pisr", *CLASSES)
 FLAT = "flat"
 UNNAMED = "without name in the legend"
+NOT_GIVEN = "the configuration has no such layer"
+NOTHING_THERE = "the layer has no value in the study area"
 BIN_COLUMNS = ("layer", "class", "low", "high", "pixels", "area_km2", "share")
 BLOCK_COLUMNS = ("layer", "class", "x", "y", "area_km2")
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -152,10 +154,6 @@ class _Omissions:
             print(f"warning: {layer}: {reason}, {area:.4g} km2 of {self._area:.4g} km2")
 
 
-NOT_GIVEN = "the configuration has no such layer"
-NOTHING_THERE = "the layer has no value in the study area"
-
-
 @dataclass(frozen=True)
 class _Counted:
     """One layer: its classes, the area of each in each block, and what is known of it as a whole."""
@@ -167,15 +165,16 @@ class _Counted:
     facts: dict[str, Any]
 
 
-def _counted(blocks: Blocks, layers: Layers, settings: LandscapeSettings, omissions: _Omissions) -> list[_Counted]:
-    """Counts the pixels of all layers that are given."""
+def _rasters(
+    layers: Layers, settings: LandscapeSettings, blocks: int, omissions: _Omissions
+) -> dict[str, tuple[Layer, Sums]]:
+    """The layers that are given, each with empty sums."""
     steps = {
         "elevation": settings.elevation_step_m,
         "slope": settings.slope_step,
         "tpi": settings.tpi_step_m,
         "pisr": settings.pisr_step,
     }
-    number = len(blocks.shapes)
     rasters: dict[str, tuple[Layer, Sums]] = {}
     for name in BINNED:
         path = getattr(layers, NUMBERS.get(name, (name, ""))[0])
@@ -183,14 +182,20 @@ def _counted(blocks: Blocks, layers: Layers, settings: LandscapeSettings, omissi
             omissions.add(name, NOT_GIVEN)
         elif name in CLASSES:
             codes = tuple(read_legend(getattr(layers, f"{name}_legend"), name))
-            rasters[name] = Layer(path, "class", codes, name), Classes(number, codes)
+            rasters[name] = Layer(path, "class", codes, name), Classes(blocks, codes)
         elif name == "aspect":
-            rasters[name] = Layer(path, "direction", what=name), Histogram(number, _SECTOR, _SECTOR / 2, name)
+            rasters[name] = Layer(path, "direction", what=name), Histogram(blocks, _SECTOR, _SECTOR / 2, name)
         else:
-            rasters[name] = Layer(path, what=name), Histogram(number, steps[name], what=name)
+            rasters[name] = Layer(path, what=name), Histogram(blocks, steps[name], what=name)
+    return rasters
+
+
+def _counted(blocks: Blocks, layers: Layers, settings: LandscapeSettings, omissions: _Omissions) -> list[_Counted]:
+    """Counts the pixels of all layers that are given."""
+    rasters = _rasters(layers, settings, len(blocks.shapes), omissions)
     try:
         found = walk(blocks.shapes, *zip(*rasters.values(), strict=True)) if rasters else []
-    except ValueError as error:
+    except ClassesError as error:
         raise InputError("analysis", str(error), "choose wider classes, or mend the layer") from error
     # Of each pixel of a block the area in the plane of the grid, whatever the CRS of the raster.
     whole = blocks.shapes.area.to_numpy() / _KM2
@@ -200,16 +205,20 @@ def _counted(blocks: Blocks, layers: Layers, settings: LandscapeSettings, omissi
         size = np.divide(whole, cells[name], out=np.zeros_like(whole), where=cells[name] > 0)
         classes, pixels = _classes(name, total, layers)
         if name == "aspect":
-            # Where there is a slope and no aspect the ground is flat; pixels of another size cannot tell.
-            if "slope" in cells and np.allclose(cells["slope"], cells["aspect"], rtol=1e-9, atol=0):
-                pixels[:, -1] = np.maximum(rasters["slope"][1].count - total.count, 0)
-            else:
-                omissions.add(name, "flat ground is not told from ground without value: no slope on the same pixels")
-            pixels[pixels < _NONE] = 0
-        facts = _facts(name, total, pixels, size)
-        _explain(name, classes, pixels * size[:, None], whole, omissions)
-        counted.append(_Counted(name, classes, pixels, pixels * size[:, None], facts))
+            pixels[:, -1] = _flat(rasters, cells, omissions)
+        areas = pixels * size[:, None]
+        _explain(name, classes, areas, whole, omissions)
+        counted.append(_Counted(name, classes, pixels, areas, _facts(name, total, areas)))
     return counted
+
+
+def _flat(rasters: Mapping[str, tuple[Layer, Sums]], cells: Mapping[str, Floats], omissions: _Omissions) -> Floats:
+    """(blocks,) pixels of flat ground: where there is a slope and no aspect, if both have the same pixels."""
+    if "slope" not in cells or not np.allclose(cells["slope"], cells["aspect"], rtol=1e-9, atol=0):
+        omissions.add("aspect", "flat ground is not told from ground without value: no slope on the same pixels")
+        return np.zeros_like(cells["aspect"])
+    pixels = rasters["slope"][1].count - rasters["aspect"][1].count
+    return np.where(pixels > _NONE, pixels, 0.0)
 
 
 def _classes(name: str, total: Sums, layers: Layers) -> tuple[pd.DataFrame, Floats]:
@@ -234,9 +243,9 @@ def _classes(name: str, total: Sums, layers: Layers) -> tuple[pd.DataFrame, Floa
     return pd.DataFrame({"class": [*SECTORS, FLAT], **limits}), pixels
 
 
-def _facts(name: str, total: Sums, pixels: Floats, size: Floats) -> dict[str, Any]:
+def _facts(name: str, total: Sums, areas: Floats) -> dict[str, Any]:
     """Area that a layer knows, and of numbers their range and quantiles."""
-    facts: dict[str, Any] = {"area_km2": float((pixels.sum(axis=1) * size).sum())}
+    facts: dict[str, Any] = {"area_km2": float(areas.sum())}
     if name in NUMBERS and isinstance(total, Histogram) and total.areas.size:
         facts |= {
             "unit": NUMBERS[name][1],

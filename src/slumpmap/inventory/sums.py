@@ -118,6 +118,10 @@ class Classes:
         return table
 
 
+class ClassesError(ValueError):
+    """Values that lie too far apart for classes of the width that is asked for."""
+
+
 class Histogram:
     """Covered area of each class of numbers, `floor((value + shift) / step)`, and extremes and quantiles of all.
 
@@ -147,7 +151,7 @@ class Histogram:
         """Adds the pieces of a tile, see `Sums`.
 
         Raises:
-            ValueError: the values lie too far apart for classes of this width.
+            ClassesError: the values lie too far apart for classes of this width.
         """
         covered = values[cell]
         known = covered[np.isfinite(covered)]
@@ -161,7 +165,7 @@ class Histogram:
         """Makes room for classes from the lowest to the highest value."""
         first, last = (math.floor((value + self.shift) / self.step) for value in (self.low, self.high))
         if last - first >= self.MOST:
-            raise ValueError(f"{self.what} from {self.low:g} to {self.high:g} has too many classes of {self.step:g}")
+            raise ClassesError(f"{self.what} from {self.low:g} to {self.high:g} has too many classes of {self.step:g}")
         here = self.areas.shape[1]
         before = self.first - first if here else 0
         after = last + 1 - (self.first + here) if here else last + 1 - first

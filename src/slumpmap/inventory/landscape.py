@@ -27,7 +27,7 @@ from slumpmap.inventory.attributes import CLASSES, SECTORS, Layers, distances
 from slumpmap.inventory.clustering import random_points
 from slumpmap.inventory.foreign import polygons_of
 from slumpmap.inventory.sampling import nearest
-from slumpmap.inventory.sums import Classes, Histogram, Sums, ClassesError
+from slumpmap.inventory.sums import Classes, ClassesError, Histogram, Sums
 from slumpmap.inventory.zonal import Layer, walk
 from slumpmap.legend import read_legend
 from slumpmap.vector import LINES, read_layer

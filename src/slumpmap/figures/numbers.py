@@ -189,7 +189,9 @@ def slope_classes(study: Study, landscape: Path) -> list[Number]:
         inside = (slope >= low) & (slope < (np.inf if high is None else high))
         name, words = (f"{low}+", f"{low} degrees and more") if high is None else (f"{low}-{high}", f"{low} to {high}")
         unit = "" if high is None else " degrees"
-        rows += counted(f"slope/{name}", f"on slopes of {words}{unit}", int(inside.sum()), len(slope), "slope_mean", why)
+        rows += counted(
+            f"slope/{name}", f"on slopes of {words}{unit}", int(inside.sum()), len(slope), "slope_mean", why
+        )
     return rows
 
 
@@ -261,7 +263,7 @@ def groups(study: Study) -> list[Number]:
     ]
 
 
-def region(study: Study, landscape: Path) -> list[Number]:
+def region(landscape: Path) -> list[Number]:
     """Area of the study area, range of each layer of numbers in it, share of each vegetation and soil class."""
     facts, bins = read_json(landscape / "landscape.json"), read_bins(landscape)
     source = "landscape.json"
@@ -274,7 +276,7 @@ def region(study: Study, landscape: Path) -> list[Number]:
         values |= {"p05": quantiles.get("0.05"), "median": quantiles.get("0.5"), "p95": quantiles.get("0.95")}
         values |= {"p01": quantiles.get("0.01"), "p99": quantiles.get("0.99")}
         for key in ("lowest", "p01", "p05", "median", "p95", "p99", "highest"):
-            words = f"{key} {factor} of a pixel of the study area"
+            words = f"{_ordinal(key)} {factor} of the pixels of the study area"
             area = layer.get("area_km2", 0.0)
             rows.append(number(f"region_{factor}_{key}", words, values[key], unit, area, source,
                                why_absent(landscape, factor), "km2"))  # fmt: skip
@@ -287,6 +289,12 @@ def region(study: Study, landscape: Path) -> list[Number]:
             for _, row in own[own["share"].notna()].iterrows()
         ]  # fmt: skip
     return rows
+
+
+def _ordinal(key: str) -> str:
+    """`p01` as `1st percentile of`; other words as they are."""
+    number = key.removeprefix("p")
+    return f"{int(number)}{'st' if number == '01' else 'th'} percentile of" if number.isdigit() else key
 
 
 def in_cells(cells: Mapping[int, Path]) -> list[Number]:
@@ -309,7 +317,11 @@ def in_cells(cells: Mapping[int, Path]) -> list[Number]:
                 100 * some["affected_share"].max() if len(some) else None,
                 SHARE,
             ),
-            "densest_tenth_share": ("share of slumps in the tenth of the cells that has most", _in_densest(table), SHARE),
+            "densest_tenth_share": (
+                "share of slumps in the tenth of the cells that has most",
+                _in_densest(table),
+                SHARE,
+            ),
         }
         rows += [
             number(f"cells_{side}km/{key}", f"{words}, {side} km", None if value is None else float(value), unit, n,
@@ -393,7 +405,7 @@ def all_numbers(
     """
     rows = [
         *sizes(study),
-        *region(study, landscape),
+        *region(landscape),
         *terrain(study, landscape),
         *cover(study, landscape),
         *near(study, landscape, settings),

@@ -15,9 +15,13 @@ from pathlib import Path
 import yaml
 
 from slumpmap.figures.numbers import Number, read_numbers
-from slumpmap.files import write_text
+from slumpmap.figures.words import counted_words, verb
+from slumpmap.files import read_json, write_text
 
 YES, NO, OPEN = "yes", "no", "-"
+_OTHER_DISTANCE = (
+    "slumps are near a road up to {:g} m here and up to {:g} m in the paper; near-road numbers differ for it."
+)
 _FILE = Path(__file__).with_name("xia2022.yaml")
 
 
@@ -33,7 +37,7 @@ class Stated:
         definition: what it is, as far as the paper says.
         ours: name of the number of an inventory that says the same; None where none can.
         tolerance: difference up to which the two agree.
-        why: of the tolerance, where it is not half a unit of the last digit.
+        why: of the tolerance, where it is not half a unit of the last digit; without `ours` why there is none.
         approximate: whether it is printed as about that much.
     """
 
@@ -87,6 +91,7 @@ class Beside:
     unit: str
     ours: float | None
     n: float | None
+    of: str
     difference: float | None
     tolerance: float
     agrees: str
@@ -102,7 +107,7 @@ def beside(stated: Stated, numbers: Mapping[str, Number]) -> Beside:
     agrees = OPEN if difference is None else YES if abs(difference) <= stated.tolerance + 1e-9 else NO
     about = [note, stated.why if difference is not None else ""]
     return Beside(
-        stated.name, stated.place, stated.definition, stated.value, stated.unit, value, found.n if found else None,
+        stated.name, stated.place, stated.definition, stated.value, stated.unit, value, found.n if found else None, found.of if found else "",
         difference, stated.tolerance, agrees, "; ".join(text for text in about if text),
     )  # fmt: skip
 
@@ -110,7 +115,7 @@ def beside(stated: Stated, numbers: Mapping[str, Number]) -> Beside:
 def _found(stated: Stated, numbers: Mapping[str, Number]) -> tuple[Number | None, str]:
     """Our number for one of the paper, and why there is none. Names of classes may differ in capitals."""
     if stated.ours is None:
-        return None, "an inventory and its layers cannot say this"
+        return None, stated.why
     names = {name.casefold(): name for name in numbers}
     name = names.get(stated.ours.casefold())
     if name is not None:
@@ -136,7 +141,10 @@ def own_sums(stated: Paper) -> list[str]:
         parts = [round(stated[name]) for name in names]
         text = f"{words}: {' + '.join(map(str, parts))} = {sum(parts)}, "
         rest = total - sum(parts)
-        lines.append(text + (f"which is all {total} slumps." if not rest else f"not {total}: {abs(rest)} slumps are in no group."))
+        lines.append(
+            text
+            + (f"which is all {total} slumps." if not rest else f"not {total}: {abs(rest)} slumps are in no group.")
+        )
     found = sum(row[4] for row in stated.table2)
     first = stated.table2[0][1]
     lines.append(f"Table 2: {first} known and {found} newly found slumps make {first + found}.")
@@ -146,8 +154,8 @@ def own_sums(stated: Paper) -> list[str]:
             f" {stated['highest']:g} m; what share the abstract's range holds is not said."
         )
     lines.append(
-        f"Beiluhe holds {stated['beiluhe']:g} slumps by the abstract; {stated['luo_zone']:g} lie in the area of Luo et al."
-        " (2019). How the two areas differ is not said."
+        f"Beiluhe holds {stated['beiluhe']:g} slumps by the abstract; {stated['luo_zone']:g} lie in the area of Luo et"
+        " al. (2019). How the two areas differ is not said."
     )
     return lines
 
@@ -162,33 +170,40 @@ def write_published(summary: Path, out: Path) -> None:
     Raises:
         InputError: the summary is missing or no JSON.
     """
-    numbers = read_numbers(summary)
+    numbers, near_m = read_numbers(summary), read_json(summary)["near_road_m"]
     rows = [beside(stated, numbers) for stated in paper().numbers.values()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [field.name for field in fields(Beside)]
     writer.writerow(names)
-    writer.writerows([["" if (value := getattr(row, name)) is None else _digits(value) for name in names] for row in rows])
+    writer.writerows(
+        [["" if (value := getattr(row, name)) is None else _digits(value) for name in names] for row in rows]
+    )
     write_text(out, text.getvalue())
-    write_text(out.with_suffix(".md"), markdown(rows))
+    warnings = [] if near_m == paper()["near_road_m"] else [_OTHER_DISTANCE.format(near_m, paper()["near_road_m"])]
+    if numbers["slumps_outside"].value:
+        outside = counted_words(numbers["slumps_outside"].value, "slump")
+        warnings.append(f"{outside} of the inventory outside the study area of the configuration: not counted in ours.")
+    write_text(out.with_suffix(".md"), markdown(rows, warnings))
 
 
-def markdown(rows: Sequence[Beside]) -> str:
+def markdown(rows: Sequence[Beside], warnings: Sequence[str] = ()) -> str:
     """The comparison as a page: what can be compared, what cannot and why, and the paper's own sums."""
     compared = [row for row in rows if row.agrees != OPEN]
     agree = sum(row.agrees == YES for row in compared)
     lines = [
         "# The published numbers beside ours",
         "",
-        f"Published: {paper().reference}. {_of(agree, len(compared))} Two numbers agree if they differ by no more than the"
-        " tolerance, which is half a unit of the last printed digit unless the note gives a reason. Percentages that the"
-        " paper cuts off instead of rounding do not agree.",
+        f"Published: {paper().reference}. {_of(agree, len(compared))} Two numbers agree if they differ by no more than"
+        " the tolerance, which is half a unit of the last printed digit unless the note gives a reason. Percentages that"
+        " the paper cuts off instead of rounding do not agree.",
         "",
+        *(f"**Note:** {text}\n" for text in warnings),
         "| where | what | published | ours | n | difference | tolerance | agrees | note |",
         "|---|---|---:|---:|---:|---:|---:|---|---|",
         *(
             f"| {row.place} | {row.definition} ({row.unit}) | {_digits(row.published)} | {_digits(row.ours)} |"
-            f" {_digits(row.n)} | {_digits(row.difference)} | {_digits(row.tolerance)} | {row.agrees} | {row.note} |"
+            f" {_digits(row.n)} {row.of} | {_digits(row.difference)} | {_digits(row.tolerance)} | {row.agrees} | {row.note} |"
             for row in compared
         ),
         "",
@@ -214,8 +229,7 @@ def markdown(rows: Sequence[Beside]) -> str:
 def _of(agree: int, compared: int) -> str:
     if not compared:
         return "None of them can be compared."
-    numbers = "number" if compared == 1 else "numbers"
-    return f"Of {compared} {numbers} that can be compared, {agree} {'agrees' if agree == 1 else 'agree'}."
+    return f"Of {counted_words(compared, 'number')} that can be compared, {agree} {verb(agree, 'agrees', 'agree')}."
 
 
 def _digits(value: float | str | None) -> str:

@@ -213,7 +213,8 @@ def share_checks() -> list[Check]:
             f"{PAPER['niu_failures']:g} failures there, {zone:g} slumps here, {doubtful:g} of them of low or medium"
             " probability",
             f"{PAPER['niu_failures']:g}, {zone:g}, {doubtful:g}",
-            f"{doubtful:g} is {100 * doubtful / zone:.0f} % of {zone:g}; {100 * unsure / SLUMPS:.0f} % of all slumps are",
+            f"{doubtful:g} is {100 * doubtful / zone:.0f} % of {zone:g};"
+            f" {100 * unsure / SLUMPS:.0f} % of all slumps are",
             None,
             "slumpmap compare recounts it where both inventories are at hand",
         ),

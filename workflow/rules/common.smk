@@ -240,10 +240,27 @@ def analysed(studies):
     return [f"{ANALYSIS}/{study}/{name}" for study in studies for name in names]
 
 
+def written(studies):
+    """The results of some studies in words."""
+    return [f"{ANALYSIS}/{study}/results.md" for study in studies]
+
+
+def zones_file():
+    """The zones in which slumps are counted, for an input section."""
+    zones = campaign.analysis.zones
+    return [] if zones is None else [(campaign.data / zones).as_posix()]
+
+
+def published_file(wildcards):
+    """Input function: the published numbers beside those of the given inventory, where it is the published one."""
+    return [PUBLISHED] if wildcards.study == "given" and campaign.analysis.published else []
+
+
 def products(wildcards=None):
     """What a run makes in the end."""
     if not campaign.maps:
-        return analysed(STUDIES)
+        return [*analysed(STUDIES), *written(STUDIES)]
+    held = STUDIES if GROUND else set(STUDIES) - {"own"}
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         *of_all_iterations("review/queue.gpkg")(wildcards),
@@ -260,7 +277,8 @@ def products(wildcards=None):
         rules.missing.output.png,
         rules.contact_sheet.output.png,
         rules.summary.output.summary,
-        *analysed(STUDIES if GROUND else set(STUDIES) - {"own"}),
+        *analysed(held),
+        *written(held),
     ]
 
 

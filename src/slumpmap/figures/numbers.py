@@ -101,7 +101,7 @@ def grouped(name: str, what: str, column: pd.Series, order: Sequence[str], missi
     """Count and share of each value of a column among the slumps that have one, and how many have none.
 
     Args:
-        name: of the numbers: `name/value`, `name_share/value`, `name_unknown`.
+        name: of the numbers: `name/value`, `name_share/value`, `name_unknown`; `name` alone if no slump has a value.
         what: what the value is, such as `of probability`.
         column: (slumps,) texts, null where unknown.
         order: values that are named even where no slump has them; others follow, the alphabet orders them.
@@ -109,13 +109,15 @@ def grouped(name: str, what: str, column: pd.Series, order: Sequence[str], missi
     """
     known = column.dropna().astype(str)
     n, total, source = len(known), len(column), str(column.name)
+    without = number(f"{name}_unknown", f"slumps without {name}", total - n, COUNT, total, source, "")
+    if not n:
+        return [number(name, f"slumps by {name}", None, COUNT, 0, source, missing), without]
     values = [*order, *sorted(set(known) - set(order))]
     rows = [
         one
         for value in values
         for one in counted(f"{name}/{value}", f"{what} {value}", int((known == value).sum()), n, source, missing)
     ]
-    without = number(f"{name}_unknown", f"slumps without {name}", total - n, COUNT, total, source, "")
     return [*rows, without]
 
 
@@ -206,7 +208,7 @@ def facing(study: Study, landscape: Path) -> list[Number]:
     resultant = complex(np.exp(1j * turns).mean()) if n else 0j
     direction = float(np.degrees(np.angle(resultant)) % 360) if n else None
     return [
-        *grouped("aspect", "facing", sectors, (*SECTORS, FLAT) if len(known) else (), why),
+        *grouped("aspect", "facing", sectors, (*SECTORS, FLAT), why),
         *counted("north_facing", "facing N, NE or NW", northern, len(known), "aspect_class", why),
         number("aspect_mean", "mean direction of slumps, clockwise from north", direction, "degrees", n,
                "aspect_mean", why),
@@ -220,7 +222,7 @@ def cover(study: Study, landscape: Path) -> list[Number]:
     bins = read_bins(landscape)
     rows: list[Number] = []
     for layer in CLASSES:
-        names = bins.loc[bins["layer"] == layer, "class"].tolist() if study.slumps[layer].notna().any() else []
+        names = bins.loc[bins["layer"] == layer, "class"].tolist()
         rows += grouped(layer, f"on {layer} of class", study.slumps[layer], names, _why(study, landscape, layer))
     return rows
 
@@ -264,7 +266,7 @@ def groups(study: Study) -> list[Number]:
 
 
 def region(landscape: Path) -> list[Number]:
-    """Area of the study area, range of each layer of numbers in it, share of each vegetation and soil class."""
+    """Area of the study area, range of each layer of numbers in it, share of each class of aspect and cover."""
     facts, bins = read_json(landscape / "landscape.json"), read_bins(landscape)
     source = "landscape.json"
     rows = [number("region_area", "study area", facts["area_km2"], "km2", facts["area_km2"], "grid", "", "km2")]
@@ -280,7 +282,7 @@ def region(landscape: Path) -> list[Number]:
             area = layer.get("area_km2", 0.0)
             rows.append(number(f"region_{factor}_{key}", words, values[key], unit, area, source,
                                why_absent(landscape, factor), "km2"))  # fmt: skip
-    for layer_name in CLASSES:
+    for layer_name in ("aspect", *CLASSES):
         own = bins[bins["layer"] == layer_name]
         rows += [
             number(f"region_{layer_name}_share/{row['class']}", f"share of the study area with {layer_name} of class"

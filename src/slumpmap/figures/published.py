@@ -107,7 +107,8 @@ def beside(stated: Stated, numbers: Mapping[str, Number]) -> Beside:
     agrees = OPEN if difference is None else YES if abs(difference) <= stated.tolerance + 1e-9 else NO
     about = [note, stated.why if difference is not None else ""]
     return Beside(
-        stated.name, stated.place, stated.definition, stated.value, stated.unit, value, found.n if found else None, found.of if found else "",
+        stated.name, stated.place, stated.definition, stated.value, stated.unit, value,
+        found.n if found else None, found.of if found else "",
         difference, stated.tolerance, agrees, "; ".join(text for text in about if text),
     )  # fmt: skip
 
@@ -121,13 +122,13 @@ def _found(stated: Stated, numbers: Mapping[str, Number]) -> tuple[Number | None
     if name is not None:
         return numbers[name], numbers[name].missing
     group, _, member = stated.ours.partition("/")
-    there = [name.partition("/")[2] for name in numbers if name.startswith(f"{group}/") and name.count("/") == 1]
     if group.startswith("zone"):
         return None, f"no zone {member.split('/')[0]!r} is given"
     kind = group.removeprefix("region_").removesuffix("_share")
-    if not there:
-        return None, f"no slump has a value of {kind}" if not group.startswith("region") else f"no layer of {kind}"
-    return None, f"no class {member!r} of {kind}; there are {', '.join(there)}"
+    there = [name.partition("/")[2] for name in numbers if name.startswith(f"{group}/")]
+    if there:
+        return None, f"no class {member!r} of {kind}; there are {', '.join(there)}"
+    return None, numbers[kind].missing if kind in numbers else f"the landscape has no {kind}"
 
 
 def own_sums(stated: Paper) -> list[str]:
@@ -195,15 +196,16 @@ def markdown(rows: Sequence[Beside], warnings: Sequence[str] = ()) -> str:
         "# The published numbers beside ours",
         "",
         f"Published: {paper().reference}. {_of(agree, len(compared))} Two numbers agree if they differ by no more than"
-        " the tolerance, which is half a unit of the last printed digit unless the note gives a reason. Percentages that"
-        " the paper cuts off instead of rounding do not agree.",
+        " the tolerance, which is half a unit of the last printed digit unless the note gives a reason. Percentages"
+        " that the paper cuts off instead of rounding do not agree.",
         "",
         *(f"**Note:** {text}\n" for text in warnings),
         "| where | what | published | ours | n | difference | tolerance | agrees | note |",
         "|---|---|---:|---:|---:|---:|---:|---|---|",
         *(
             f"| {row.place} | {row.definition} ({row.unit}) | {_digits(row.published)} | {_digits(row.ours)} |"
-            f" {_digits(row.n)} {row.of} | {_digits(row.difference)} | {_digits(row.tolerance)} | {row.agrees} | {row.note} |"
+            f" {_digits(row.n)} {row.of} | {_digits(row.difference)} | {_digits(row.tolerance)} | {row.agrees} |"
+            f" {row.note} |"
             for row in compared
         ),
         "",

@@ -642,7 +642,7 @@ class AnalysisSettings(
     )
     zones: Path | None = Field(
         None,
-        description="polygons with the column `name`, such as `Beiluhe`, in which slumps are counted; counts from `data`",
+        description="polygons with the column `name`, such as `Beiluhe`, in which slumps are counted; from `data`",
     )
 
 

@@ -6,7 +6,7 @@ files. One that cannot be had is there too, without a value and with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from slumpmap.inventory.study import FACTORS, Study, read_bins, read_study, why_
 from slumpmap.vector import read_layer
 
 Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], Any]
 Of = Literal["slumps", "km2", "cells"]
 
 COUNT, SHARE = "slumps", "%"
@@ -163,7 +164,7 @@ def sizes(study: Study) -> list[Number]:
         number("area_total_share", "share of the study area that slumps affect",
                percent(float(area.sum()), region * _HECTARES), SHARE, region, "area_ha, grid", "", "km2"),
     ]  # fmt: skip
-    statistics = {"largest": np.max, "smallest": np.min, "mean": np.mean, "median": np.median}
+    statistics: dict[str, Statistic] = {"largest": np.max, "smallest": np.min, "mean": np.mean, "median": np.median}
     rows += [
         number(f"area_{key}", f"{key} area of a slump", float(function(area)) if n else None, "ha", n, "area_ha", why)
         for key, function in statistics.items()
@@ -240,9 +241,10 @@ def near(study: Study, landscape: Path, settings: InventorySettings) -> list[Num
     flags = slumps["near_road"].fillna(False).astype(bool).to_numpy()
     area = slumps["area_ha"].to_numpy(dtype=float)[flags]
     away = slumps["road_distance_m"].to_numpy(dtype=float)[flags]
-    known = slumps["near_road"].notna().any()
-    why = "no slump is near a road" if known else _why(study, landscape, "road_distance_m", "near_road")
-    for key, function in {"mean": np.mean, "median": np.median, "largest": np.max, "smallest": np.min}.items():
+    told = bool(slumps["near_road"].notna().any())
+    why = "no slump is near a road" if told else _why(study, landscape, "road_distance_m", "near_road")
+    statistics: dict[str, Statistic] = {"mean": np.mean, "median": np.median, "largest": np.max, "smallest": np.min}
+    for key, function in statistics.items():
         value = float(function(area)) if len(area) else None
         rows.append(number(f"near_road_area_{key}", f"{key} area of a slump near a road", value, "ha", len(area),
                            "area_ha, near_road", why))  # fmt: skip

@@ -283,7 +283,7 @@ def published(tmp_path_factory):
     folder = tmp_path_factory.mktemp("published")
     published_inventory(folder / "inventory.gpkg")
     landscape(folder / "landscape", absent=("elevation", "aspect", "tpi", "pisr"))
-    GRID.write(folder / "grid.json")
+    (folder / "grid.json").write_text(GRID.to_json())
     run("numbers", "--grid", folder / "grid.json", "--inventory", folder / "inventory.gpkg", "--landscape",
         folder / "landscape", "--campaign", "paper", "--study", "given", "--out", folder / "summary.json")  # fmt: skip
     run("published", "--summary", folder / "summary.json", "--out", folder / "published.csv")
@@ -305,8 +305,10 @@ def test_the_papers_counts_give_the_papers_shares(published):
     agree = {name for name, row in rows.items() if row["agrees"] == "yes"}
     differ = {name for name, row in rows.items() if row["agrees"] == "no"}
     assert agree == {
-        "slumps", "largest", "smallest", "below_10_ha", "affected", "slope_low", "slope_high", "slope_4_8",
-        "near_stream", "alpine_meadow", "loam", "region_loam", "region_sandy_loam", "near_road", "near_road_mean", "near_road_below_2",
+        "slumps", "largest", "smallest", "below_10_ha", "affected", "slope_low", "slope_high",
+        "slope_4_8",
+        "near_stream", "alpine_meadow", "loam", "region_loam", "region_sandy_loam",
+        "near_road", "near_road_mean", "near_road_below_2",
         "near_road_smallest", "before_2016", "from_2016", "from_2017", "from_2018", "high", "medium", "low",
         "medium_share",
         "low_share",
@@ -398,7 +400,7 @@ def written(folder, count, absent=(), tables=None, **columns):
     """The page of an inventory."""
     inventory(folder / "inventory.gpkg", count, **columns)
     landscape(folder / "landscape", absent)
-    GRID.write(folder / "grid.json")
+    (folder / "grid.json").write_text(GRID.to_json())
     run("numbers", "--grid", folder / "grid.json", "--inventory", folder / "inventory.gpkg", "--landscape",
         folder / "landscape", "--campaign", "toy", "--synthetic", "--out", folder / "summary.json")  # fmt: skip
     write_results(folder / "summary.json", tables, None, folder / "results.md")

@@ -13,7 +13,17 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap import __version__, cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain
+from slumpmap import (
+    __version__,
+    cli_compare,
+    cli_growth,
+    cli_inventory,
+    cli_qgis,
+    cli_ranking,
+    cli_review,
+    cli_site,
+    cli_terrain,
+)
 from slumpmap.config import (
     BoundarySettings,
     CandidateSettings,
@@ -686,7 +696,7 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-for room in (cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain):
+for room in (cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_site, cli_terrain):
     for command in room.COMMANDS:
         app.add_command(command)
 

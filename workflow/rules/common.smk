@@ -228,6 +228,7 @@ def products(wildcards=None):
         rules.missing.output.png,
         rules.contact_sheet.output.png,
         rules.summary.output.summary,
+        rules.site.output.page,
     ]
 
 

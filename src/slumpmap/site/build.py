@@ -95,6 +95,10 @@ def build_site(config: Config, out: Path) -> None:
     """
     grid = Grid.read(config.folder / "inputs" / "grid.json")
     inventory = config.folder / "inventory" / "inventory.gpkg"
+    if not inventory.exists():
+        # A campaign that maps nothing itself shows the inventory that was brought.
+        given = config.folder / "analysis" / "given" / "inventory.gpkg"
+        inventory = given if given.exists() else inventory
     out.parent.mkdir(parents=True, exist_ok=True)
     made = out.parent / f".site.{uuid.uuid4().hex[:8]}.part"
     folder = _Folder(out.parent, made)

@@ -30,7 +30,7 @@ _MARGIN = 0.02
 # Percentiles of light and of elevation that become the ends of the scales.
 _STRETCH = (1.0, 99.0)
 # Low to high ground: pale enough for coloured outlines on it.
-_TINTS = np.array([(186, 197, 176), (214, 209, 184), (226, 214, 194), (239, 233, 224), (250, 249, 247)], np.float64)
+_TINTS = np.array([(203, 213, 193), (222, 219, 197), (232, 222, 205), (242, 238, 231), (252, 251, 250)], np.float64)
 _QUALITY = 88
 # Vertices of streams that a browser still draws smoothly.
 _MOST_VERTICES = 60_000
@@ -99,8 +99,8 @@ def _relief(dem: Path, crs: str, bounds: tuple[float, float, float, float], long
     light, void = hillshade(*horn(elevation, pixel)), np.isnan(elevation)
     # The rim has no slope; light of flat ground there.
     light[np.isnan(light)] = math.sqrt(0.5)
-    # Gentle ground: the share of light within what this ground has, softened so that steep faces keep their detail.
-    shade = 0.62 + 0.43 * _scaled(light, ~void) ** 0.9
+    # Bright as a whole, with the darkest and the brightest that this ground has, so that gentle ground shows too.
+    shade = 0.66 + 0.42 * _scaled(light, ~void) ** 0.8
     steps = _scaled(elevation, ~void) * (len(_TINTS) - 1)
     colours = np.stack([np.interp(steps, np.arange(len(_TINTS)), _TINTS[:, band]) for band in range(3)], axis=-1)
     picture = np.clip(colours * shade[..., None], 0, 255).astype(np.uint8)

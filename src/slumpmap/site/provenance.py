@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 import slumpmap
 from slumpmap.config import Config
 from slumpmap.files import read_json
@@ -85,11 +87,15 @@ def scenes_used(catalogue: Path) -> dict[str, Any]:
     table = open_layer(catalogue, "scene catalogue")
     chosen = table["selected"].astype(bool)
     used = [
-        {"scene": str(row.scene), "day": str(row.acquired)[:10], "cloud": round(float(row.cloud_fraction), 4)}
+        {"scene": str(row.scene), "day": str(row.acquired)[:10], "cloud": _share(row.cloud_fraction)}
         for row in table[chosen].itertuples()
     ]
     reasons = table.loc[~chosen, "reason"].fillna("").astype(str).value_counts().sort_index()
     return {"used": used, "left_out": {str(name): int(count) for name, count in reasons.items()}}
+
+
+def _share(value: Any) -> float | None:
+    return None if pd.isna(value) else round(float(value), 4)
 
 
 def software() -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from rasterio.features import geometry_mask
+from shapely.geometry.base import BaseGeometry
 
 from slumpmap.figures.sheets import chip_window
 from slumpmap.files import atomic, write_json
@@ -21,7 +23,7 @@ INDEX = "sheets.json"
 _QUALITY = 80
 # Ground without image: a grey that is no ground.
 _NO_IMAGE = 96
-# Share of pixels without image from which a year is said to be partly seen, and not seen.
+# Share of the slump's pixels without image from which a year is said to be partly seen, and not seen.
 _PARTLY, _UNSEEN = 0.02, 0.98
 # Slumps whose windows are read together, so that each tile of a year is opened about once.
 _TOGETHER = 100
@@ -60,7 +62,8 @@ def write_sheets(inventory: Path, grid: Grid, imagery_root: Path, years: Sequenc
                     strips[at].append(mosaic.read(windows[at]))
         for at in batch:
             name = f"{at + 1:04d}.webp"
-            states = _save(out / name, strips[at], side)
+            inside = _inside(slumps.geometry.iloc[at], grid, windows[at])
+            states = _save(out / name, strips[at], inside, side)
             entries[at] = _entry(str(slumps["id"].iloc[at]), name, grid, windows[at], years, states)
         progress.update(min(first + _TOGETHER, len(order)))
     write_json(out / INDEX, {"years": list(years), "sheets": [entries[at] for at in range(len(windows))]})
@@ -73,12 +76,18 @@ def _entry(
     return {"id": slump, "file": name, "bounds": grid.bounds(window), "frames": frames}
 
 
-def _save(path: Path, pictures: Sequence[NDArray[np.uint8]], side: int) -> list[str]:
-    """Writes the years side by side; returns of each whether it is `seen`, `partly` or `missing`."""
+def _inside(outline: BaseGeometry, grid: Grid, window: Window) -> NDArray[np.bool_]:
+    """(rows, columns) the pixels that the outline touches: at least one, however small the slump is."""
+    shape, transform = (window.height, window.width), grid.window_transform(window)
+    return np.asarray(geometry_mask([outline], shape, transform, all_touched=True, invert=True))
+
+
+def _save(path: Path, pictures: Sequence[NDArray[np.uint8]], inside: NDArray[np.bool_], side: int) -> list[str]:
+    """Writes the years side by side; returns of each whether it shows the slump: `seen`, `partly` or `missing`."""
     states, frames = [], []
     for bands in pictures:
         void = (bands == RGB_NODATA).all(axis=0)
-        share = float(void.mean())
+        share = float(void[inside].mean())
         states.append("seen" if share < _PARTLY else "missing" if share > _UNSEEN else "partly")
         frame = np.moveaxis(bands, 0, -1).copy()
         frame[void] = _NO_IMAGE

@@ -46,7 +46,7 @@ export function AreaBars({ inventory }: { inventory: Inventory }): VNode | null 
           <div key={edges[at]}>
             <b>{count || ""}</b>
             <i style={{ height: `${(100 * count) / most}%` }} />
-            <small>{edges[at + 1] === undefined ? `> ${edges[at]}` : `${edges[at]}–${edges[at + 1]}`}</small>
+            <small>{edges[at]}</small>
           </div>
         ))}
       </div>

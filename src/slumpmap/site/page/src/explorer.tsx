@@ -86,7 +86,7 @@ export function Explorer({ inventory, selected, unknown, onSelect }: Props): VNo
           <button aria-expanded={open} data-test="filters" onClick={() => setOpen(!open)}>
             Filters {open ? "▴" : "▾"}
           </button>
-          <button aria-pressed={wide} data-test="wide" onClick={() => setWide(!wide)} title="Table with all attributes, or list and map">
+          <button data-test="wide" onClick={() => setWide(!wide)} title="Table with all attributes, or list and map">
             {wide ? "Map" : "Table"}
           </button>
         </div>

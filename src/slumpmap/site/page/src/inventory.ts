@@ -15,7 +15,7 @@ export const FILTERED_RANGES = ["area_ha", "elevation_mean", "slope_mean"];
 
 // Colour-blind safe (Okabe and Ito); the ordered ones go from dark to bright.
 const CLASSES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#4d4d4d"];
-const ORDERED = ["#3b0f70", "#7b2382", "#b5367a", "#e75263", "#fb8861", "#fec287"];
+const ORDERED = ["#4b1d85", "#7b2382", "#b5367a", "#e75263", "#fb8861", "#fec287"];
 const FIXED: Record<string, Record<string, string>> = {
   probability: { high: "#c8401f", medium: "#e69f00", low: "#3b8fc4" },
   near_road: { yes: "#d55e00", no: "#0072b2" },

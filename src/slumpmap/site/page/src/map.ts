@@ -91,9 +91,9 @@ export class SlumpMap {
     target.addEventListener("pointerleave", () => onHover(null, [0, 0]));
     let sized = false;
     new ResizeObserver(() => {
-      this.map.updateSize();
       if (!sized && target.clientWidth) {
         sized = true;
+        this.map.updateSize();
         if (this.selected === null) this.fitAll();
         else this.goTo(this.selected, false);
       }

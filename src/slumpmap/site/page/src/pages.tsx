@@ -11,9 +11,12 @@ const STUDIES: Record<string, string> = { own: "This campaign's inventory", give
 
 function median(values: number[]): number | null {
   const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length / 2;
-  return sorted.length ? (sorted[Math.floor(half)] + sorted[Math.ceil(half) - 1 + (sorted.length % 2 ? 0 : 0)]) / 2 : null;
+  const middle = (sorted.length - 1) / 2;
+  return sorted.length ? (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2 : null;
 }
+
+// Where slumps are rare, of a larger area.
+const density = (perKm2: number): string => (perKm2 < 0.1 ? `${number(1000 * perKm2, 1)} per 1,000 km²` : `${number(perKm2, 2)} per km²`);
 
 function Key({ value, label, note }: { value: string; label: string; note?: string }): VNode {
   return (
@@ -44,7 +47,7 @@ export function Overview({ inventory }: { inventory: Inventory }): VNode {
         </p>
       </header>
       <div class="keys" data-test="keys">
-        <Key value={number(inventory.count)} label="slumps" note={`${number((1000 * inventory.count) / data.area_km2, 1)} per 1,000 km²`} />
+        <Key value={number(inventory.count)} label="slumps" note={density(inventory.count / data.area_km2)} />
         <Key value={`${number(inventory.area(all), 1)} ha`} label="affected" note={`${percent(inventory.area(all) / 100 / data.area_km2, 3)} of the area`} />
         <Key value={`${number(median(areas), 2)} ha`} label="median area" note={areas.length ? `${number(Math.min(...areas), 2)} to ${number(Math.max(...areas), 1)} ha` : ""} />
         {inventory.has("near_road") ? <Key value={percent(yes("near_road") / inventory.count)} label="near a road" note={`${number(yes("near_road"))} within ${number(data.near_road_m)} m`} /> : null}
@@ -130,7 +133,8 @@ const isNumber = (text: string): boolean => text.trim() !== "" && isFinite(Numbe
 
 function Grid({ header, rows, test }: { header: ComponentChildren[]; rows: ComponentChildren[][]; test?: string }): VNode {
   // A column is set to the right where all of it is numbers.
-  const right = header.map((_, at) => rows.every((row) => typeof row[at] !== "object" && (String(row[at]) === "" || String(row[at]) === "–" || isNumber(String(row[at]).replace(/[, %]/g, "")))));
+  const fits = (cell: ComponentChildren): boolean => typeof cell !== "object" && (["", "–", "sum"].includes(String(cell)) || isNumber(String(cell).replace(/[, %]/g, "")));
+  const right = header.map((_, at) => rows.every((row) => fits(row[at])));
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Table" data-test={test}>
       <table>
@@ -182,7 +186,7 @@ export function Iterations({ data }: { data: Campaign }): VNode {
               number(row.recall, 3),
               number(row.precision, 3),
             ]),
-            ["", "", "", sum("inferred"), sum("inspected"), sum("new"), "", "", "", ""],
+            ["sum", "", "", sum("inferred"), sum("inspected"), sum("new"), "", "", "", ""],
           ]}
         />
       ) : (
@@ -342,20 +346,6 @@ export function Cost({ data }: { data: Campaign }): VNode {
         />
         {data.summary?.inspected_per_new != null ? <Key value={number(data.summary.inspected_per_new, 1)} label="inspected per new slump" /> : null}
       </div>
-      <h2>People</h2>
-      {review.length ? (
-        <>
-          <p>
-            {number(decided)} decisions{data.simulated ? " by simulated experts" : ""}.
-          </p>
-          <Grid
-            header={["Iteration", "Reviewer", "Decided", "With time", "Hours", "Per hour"]}
-            rows={review.map((row) => [number(row.iteration), row.reviewer, number(row.decided), number(row.timed), number(row.hours, 2), number(row.per_hour)])}
-          />
-        </>
-      ) : (
-        <Nothing>Nobody has decided anything yet.</Nothing>
-      )}
       <h2>Machine</h2>
       {jobs ? (
         <Grid
@@ -373,6 +363,20 @@ export function Cost({ data }: { data: Campaign }): VNode {
         />
       ) : (
         <Nothing>There are no measurements of the jobs.</Nothing>
+      )}
+      <h2>People</h2>
+      {review.length ? (
+        <>
+          <p>
+            {number(decided)} decisions{data.simulated ? " by simulated experts" : ""}.
+          </p>
+          <Grid
+            header={["Iteration", "Reviewer", "Decided", "With time", "Hours", "Per hour"]}
+            rows={review.map((row) => [number(row.iteration), row.reviewer, number(row.decided), number(row.timed), number(row.hours, 2), number(row.per_hour)])}
+          />
+        </>
+      ) : (
+        <Nothing>Nobody has decided anything yet.</Nothing>
       )}
     </Page>
   );

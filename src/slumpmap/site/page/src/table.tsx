@@ -6,7 +6,13 @@ import type { Inventory } from "./inventory";
 
 const ROW = 30;
 const SPARE = 8;
-const NARROW = ["id", "area_ha", "probability", "initiation"];
+// Columns of the narrow list, with headings that fit.
+const NARROW = new Map([
+  ["id", "Id"],
+  ["area_ha", "ha"],
+  ["probability", "Prob."],
+  ["initiation", "Began"],
+]);
 
 export interface Sorting {
   name: string;
@@ -28,7 +34,7 @@ export function SlumpTable({ inventory, rows, wide, sorting, selected, colourOf,
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(600);
-  const names = wide ? inventory.columns.map(({ name }) => name) : NARROW.filter((name) => inventory.has(name));
+  const names = wide ? inventory.columns.map(({ name }) => name) : [...NARROW.keys()].filter((name) => inventory.has(name));
   const at = selected === null ? -1 : rows.indexOf(selected);
 
   useLayoutEffect(() => {
@@ -80,8 +86,8 @@ export function SlumpTable({ inventory, rows, wide, sorting, selected, colourOf,
               const next = sorted ? !sorting.descending : column.kind === "number";
               return (
                 <th key={name} role="columnheader" aria-sort={way} class={column.kind === "number" ? "right" : ""}>
-                  <button data-test={`sort-${name}`} onClick={() => onSort({ name, descending: next })}>
-                    {column.label}
+                  <button data-test={`sort-${name}`} title={`Sort by ${column.label.toLowerCase()}`} onClick={() => onSort({ name, descending: next })}>
+                    {wide ? column.label : NARROW.get(name)}
                     {wide && column.unit ? <small>{column.unit}</small> : null}
                     <i aria-hidden="true">{sorted ? (sorting.descending ? "▼" : "▲") : ""}</i>
                   </button>
@@ -106,7 +112,7 @@ export function SlumpTable({ inventory, rows, wide, sorting, selected, colourOf,
               {names.map((name, column) => (
                 <td key={name} role="gridcell" class={inventory.column(name).kind === "number" ? "right" : ""} title={wide ? undefined : shown(inventory.value(row, name), inventory.column(name))}>
                   {column === 0 ? <i class="dot" style={{ background: colourOf(row) }} /> : null}
-                  {shown(inventory.value(row, name), inventory.column(name), !wide)}
+                  {shown(inventory.value(row, name), inventory.column(name), false)}
                 </td>
               ))}
             </tr>

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -65,8 +67,6 @@ def site(config_file: Path | None, settings: str | None, out: Path | None) -> No
     The relief and the images under its map, and the slumps' images, are made by `site-ground` and `site-sheets` into
     folders `ground` and `sheets` beside the page; snakemake does all three.
     """
-    import json
-
     from slumpmap.site.build import build_site
 
     if (config_file is None) == (settings is None):
@@ -74,11 +74,15 @@ def site(config_file: Path | None, settings: str | None, out: Path | None) -> No
     if config_file is not None:
         config = read_config(config_file)
     else:
-        try:
-            config = check_config(json.loads(settings or ""), "--settings")
-        except ValueError as error:
-            raise InputError("--settings", f"not readable as JSON ({error})", "give the configuration as JSON") from error
+        config = check_config(_parsed(settings or ""), "--settings")
     build_site(config, out or config.folder / "report" / "index.html")
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError("--settings", f"not readable as JSON ({error})", "give a configuration as JSON") from error
 
 
 COMMANDS = (site_ground, site_sheets, site)

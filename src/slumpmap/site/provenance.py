@@ -99,7 +99,7 @@ def _share(value: Any) -> float | None:
 
 
 def software() -> dict[str, Any]:
-    """Versions of slumpmap, Python and what computes; the commit of the checkout that runs, null where there is none."""
+    """Versions of slumpmap, Python and what computes; the commit of the checkout, null where there is none."""
     return {
         "slumpmap": slumpmap.__version__,
         "python": platform.python_version(),

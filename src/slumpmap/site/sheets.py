@@ -89,13 +89,13 @@ def _save(path: Path, pictures: Sequence[NDArray[np.uint8]], inside: NDArray[np.
         void = (bands == RGB_NODATA).all(axis=0)
         share = float(void[inside].mean())
         states.append("seen" if share < _PARTLY else "missing" if share > _UNSEEN else "partly")
-        frame = np.moveaxis(bands, 0, -1).copy()
-        frame[void] = _NO_IMAGE
-        picture = Image.fromarray(frame)
+        colours = np.moveaxis(bands, 0, -1).copy()
+        colours[void] = _NO_IMAGE
+        picture = Image.fromarray(colours)
         frames.append(picture.resize((side, side), Image.Resampling.BOX) if picture.width > side else picture)
     strip = Image.new("RGB", (sum(frame.width for frame in frames), frames[0].height))
-    for number, frame in enumerate(frames):
-        strip.paste(frame, (number * frame.width, 0))
+    for number, year in enumerate(frames):
+        strip.paste(year, (number * year.width, 0))
     with atomic(path) as temporary:
         strip.save(temporary, quality=_QUALITY, method=3)
     return states

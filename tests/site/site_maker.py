@@ -86,7 +86,12 @@ class Campaign:
             "campaign": "toy",
             "data": str(folder),
             "results": str(folder / "results"),
-            "inputs": {"catalogue": "scenes.gpkg", "positives": "positives.gpkg", "dem": "dem.tif", "roads": "roads.gpkg"},
+            "inputs": {
+                "catalogue": "scenes.gpkg",
+                "positives": "positives.gpkg",
+                "dem": "dem.tif",
+                "roads": "roads.gpkg",
+            },
             "grid": {"crs": CRS, "resolution": 6.0, "tile_px": TILE_PX, "bounds": self.bounds},
             "imagery": {"years": list(YEARS), "mapping_year": 2019, "months": [7], "max_cloud": 0.3},
             "review": {
@@ -160,7 +165,9 @@ class Campaign:
         """What the rules site_ground and site_sheets make."""
         mosaic = self.results / "imagery" / "2019" / "mosaic.vrt"
         report = self.page.parent
-        write_ground(self.grid, self.folder / "dem.tif", mosaic, self.folder / "roads.gpkg", None, 512, report / "ground")
+        write_ground(
+            self.grid, self.folder / "dem.tif", mosaic, self.folder / "roads.gpkg", None, 512, report / "ground"
+        )
         write_sheets(
             self.results / "inventory" / "inventory.gpkg",
             self.grid,

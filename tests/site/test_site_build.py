@@ -108,7 +108,9 @@ def test_pictures_of_the_ground_are_bounded_and_lie_where_they_say(campaign):
     # Transparent beyond the area, opaque inside; the second tile is brighter than the first.
     assert image[0, 0, 3] == 0 and image[margin + 60, margin + 60, 3] == 255
     half = round(256 * 6 / scale)
-    assert image[margin + 60, margin + half + 60, 0] - int(image[margin + 60, margin + 60, 0]) == pytest.approx(5, abs=2)
+    assert image[margin + 60, margin + half + 60, 0] - int(image[margin + 60, margin + 60, 0]) == pytest.approx(
+        5, abs=2
+    )
     road = np.array(index["lines"]["roads"][0]).reshape(-1, 2)
     assert set(road[:, 0]) == {X0 + 700}
     assert road[:, 1].min() == pytest.approx(index["bounds"][1], abs=1)
@@ -225,7 +227,9 @@ def test_inputs_are_known_by_their_hashes_and_settings_by_what_was_changed(campa
 def test_commit_is_that_of_the_checkout_and_none_elsewhere(tmp_path):
     def git(*arguments):
         who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-        return subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
 
     package = tmp_path / "package"
     package.mkdir()

@@ -42,6 +42,12 @@ def test_campaign_ends_with_an_inventory_tables_and_figures(unbroken):
     assert figures["recall"] > figures["iterations"][0]["positives"] / 20
     for name in ("table2.md", "map.png", "map.pdf", "areas.png", "iterations.png", "missing.png", "contact_sheet.png"):
         assert (results / "report" / name).stat().st_size > 0
+    assert (results / "report" / "index.html").exists()
+    sheets = json.loads((results / "report" / "sheets" / "sheets.json").read_text())["sheets"]
+    assert [sheet["id"] for sheet in sheets] == list(inventory(workflow)["id"])
+    # The site is told all that was made: nothing but the analysis may be missing, which has rules of its own.
+    told = json.loads((results / "report/site/data.js").read_text().removeprefix("window.slumpmap = ").strip(";\n"))
+    assert not [what for what in told["absent"] if "analysis" not in what]
     assert "iteration 02: decided" in output
     slumps = inventory(workflow)
     everywhere = ["elevation_headwall", "pisr_mean", "near_stream", "vegetation", "scene_dates"]

@@ -109,7 +109,8 @@ def slump_data(inventory: gpd.GeoDataFrame, grid: Grid) -> dict[str, Any]:
     values = [_values(table[name], columns[name]) for name in names]
     return {
         "columns": [_described(name, columns[name], column) for name, column in zip(names, values, strict=True)],
-        "absent": [COLUMNS[name].label for name in empty if name in COLUMNS],
+        # Where nothing was omitted there is nothing to miss.
+        "absent": [COLUMNS[name].label for name in empty if name in COLUMNS and name != "omissions"],
         "rows": [list(row) for row in zip(*values, strict=True)],
         "origin": [grid.x0, grid.y0],
         "shapes": [_rings(shape, grid) for shape in slumps.geometry],

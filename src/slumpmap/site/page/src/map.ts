@@ -22,6 +22,9 @@ import type { Bounds, Picture } from "./types";
 const PLANE = new Projection({ code: "campaign", units: "m" });
 // A slump narrower than this is a circle, pixels.
 const SMALL_PX = 16;
+// The largest circle, and how far beside a slump a click still means it, pixels.
+const LARGEST_PX = 13;
+const SPARE_PX = 4;
 const LINE_STYLES: Record<string, Style[]> = {
   roads: [new Style({ stroke: new Stroke({ color: "rgba(255,255,255,.85)", width: 3.4 }) }), new Style({ stroke: new Stroke({ color: "#4b4b4b", width: 1.4 }) })],
   streams: [new Style({ stroke: new Stroke({ color: "rgba(46,117,170,.75)", width: 1.1 }) })],
@@ -77,14 +80,10 @@ export class SlumpMap {
       layers: [...this.bases.values(), ...[...this.lines.values()].reverse(), this.outline(ground?.area ?? []), this.slumps, this.chosen],
       controls: controls({ attribution: false, rotate: false, zoomOptions: { zoomInTipLabel: "Zoom in (+)", zoomOutTipLabel: "Zoom out (-)" } }).extend([new ScaleLine({ minWidth: 80 })]),
     });
-    const at = (pixel: number[]): number | null => {
-      const hit = this.map.forEachFeatureAtPixel(pixel, (feature) => feature.getId() as number, { layerFilter: (layer) => layer === this.slumps, hitTolerance: 4 });
-      return hit ?? null;
-    };
-    this.map.on("click", (event) => onPick(at(event.pixel)));
+    this.map.on("click", (event) => onPick(this.at(event.coordinate)));
     this.map.on("pointermove", (event) => {
       if (event.dragging) return;
-      const row = at(event.pixel);
+      const row = this.at(event.coordinate);
       target.style.cursor = row === null ? "" : "pointer";
       onHover(row, event.pixel);
     });
@@ -143,6 +142,27 @@ export class SlumpMap {
     this.map.getView().fit(this.extent, { padding: [14, 14, 14, 14] });
   }
 
+  // The slump at a place, the smallest where several are; as it is drawn, with some pixels to spare. Asking the index of
+  // outlines is quicker than reading the canvas back.
+  private at([x, y]: number[]): number | null {
+    const resolution = this.map.getView().getResolution() as number;
+    const reach = (LARGEST_PX + SPARE_PX) * resolution;
+    const near = (this.slumps.getSource() as VectorSource<Feature<MultiPolygon>>).getFeaturesInExtent([x - reach, y - reach, x + reach, y + reach]);
+    const hit = near
+      .map((feature) => feature.getId() as number)
+      .filter((row) => this.visible.has(row) && this.distance(row, [x, y], resolution) <= SPARE_PX * resolution)
+      .sort((a, b) => this.size(a) - this.size(b));
+    return hit[0] ?? null;
+  }
+
+  // From a place to a slump as it is drawn, metres.
+  private distance(row: number, place: number[], resolution: number): number {
+    const geometry = this.features[row].getGeometry() as MultiPolygon;
+    if (!this.isSmall(row, resolution) && geometry.intersectsCoordinate(place)) return 0;
+    const [x, y] = this.isSmall(row, resolution) ? this.centre(row).getCoordinates() : geometry.getClosestPoint(place);
+    return Math.hypot(x - place[0], y - place[1]) - (this.isSmall(row, resolution) ? this.radius(row) * resolution : 0);
+  }
+
   private size(row: number): number {
     return Number(this.inventory.value(row, "area_ha") ?? 0);
   }
@@ -152,7 +172,7 @@ export class SlumpMap {
   }
 
   private radius(row: number): number {
-    return Math.min(2.6 + 1.9 * Math.sqrt(this.size(row)), 13);
+    return Math.min(2.6 + 1.9 * Math.sqrt(this.size(row)), LARGEST_PX);
   }
 
   private centre(row: number): Point {

@@ -73,7 +73,7 @@ export function Overview({ inventory }: { inventory: Inventory }): VNode {
 }
 
 function Absent({ data }: { data: Campaign }): VNode | null {
-  const lines = [...data.absent, ...data.slumps.absent.map((label) => `the attribute “${label}”, for which the campaign has no layer`)];
+  const lines = [...data.absent, ...data.slumps.absent.map((label) => `the attribute “${label}”, which no slump has`)];
   if (!lines.length) return null;
   return (
     <details class="absent" data-test="absent">

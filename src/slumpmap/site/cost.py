@@ -106,6 +106,6 @@ def _rate(rows: pd.DataFrame) -> dict[str, Any]:
     return {
         "decided": len(decided),
         "timed": len(seconds),
-        "hours": round(hours, 3),
+        "hours": round(hours, 6),
         "per_hour": round(len(seconds) / hours, 1),
     }

@@ -48,7 +48,7 @@ export function App({ inventory }: { inventory: Inventory }): VNode {
     else document.querySelector("main")?.scrollTo(0, 0);
     document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     const page = PAGES.find(([name]) => name === place.page)?.[1];
-    document.title = `${place.id ?? page} – ${data.campaign}${data.synthetic ? " (synthetic)" : ""}`;
+    document.title = `${data.campaign}${data.synthetic ? " (synthetic)" : ""}: ${place.id ?? page}`;
   }, [place]);
   const select = (row: number | null): void => {
     history.replaceState(null, "", row === null ? "#/map" : linkOf(inventory.id(row)));

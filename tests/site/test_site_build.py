@@ -139,12 +139,14 @@ def test_without_inventory_or_grid_it_is_refused(campaign):
         campaign.build()
 
 
-def test_a_campaign_without_own_inventory_shows_the_given_one(campaign):
+def test_a_campaign_that_maps_nothing_shows_the_given_inventory(tmp_path):
+    campaign = Campaign(tmp_path, inputs={"dem": "dem.tif"}, analysis={"inventory": "positives.gpkg"})
     given = campaign.results / "analysis" / "given"
     given.mkdir(parents=True)
     shutil.move(campaign.results / "inventory" / "inventory.gpkg", given / "inventory.gpkg")
     campaign.build()
     assert len(campaign.data()["slumps"]["rows"]) == 12
+    assert not campaign.data()["maps"]
 
 
 def test_building_again_leaves_no_file_of_before(campaign):

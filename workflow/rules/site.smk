@@ -6,7 +6,7 @@ SITE = f"{REPORT}/index.html"
 rule site_ground:
     input:
         grid=GRID,
-        mosaic=f"{IMAGERY}/mosaic.vrt",
+        mosaic=[f"{IMAGERY}/mosaic.vrt"] if campaign.maps else [],
         dem=given(INPUTS.dem),
         roads=given(INPUTS.roads),
         streams=TERRAIN_FILES["streams"][:1] if HAS_DEM and "streams" in campaign.terrain.products else [],
@@ -19,13 +19,14 @@ rule site_ground:
     conda:
         "../../envs/geo.yaml"
     params:
+        mosaic=lambda wildcards, input: repeated("mosaic", input.mosaic),
         dem=option("dem", INPUTS.dem),
         roads=option("roads", INPUTS.roads),
         streams=lambda wildcards, input: repeated("streams", input.streams),
     message:
         "Relief and images under the site's map"
     shell:
-        "python -m slumpmap site-ground --grid {input.grid:q} --mosaic {input.mosaic:q} {params.dem} {params.roads}"
+        "python -m slumpmap site-ground --grid {input.grid:q} {params.mosaic} {params.dem} {params.roads}"
         " {params.streams} --out {output:q} 2> {log:q}"
 
 
@@ -56,26 +57,10 @@ rule site:
     # The command takes from the campaign's folder what is there; what it may find is named here, so that it waits.
     input:
         grid=GRID,
-        inventory=rules.inventory.output,
         ground=rules.site_ground.output,
-        sheets=rules.site_sheets.output,
+        sheets=rules.site_sheets.output if campaign.maps else [],
         brought=[path.as_posix() for _, path in INPUTS if path is not None],
-        catalogue=CATALOGUE,
-        models=lambda _: [f"{bundle}/model.json" for n in reached() for bundle in bundles_of(n)],
-        training=lambda _: [f"{bundle}/training.png" for n in reached() for bundle in bundles_of(n)],
-        outcomes=of_all_iterations("outcome/outcome.json"),
-        decisions=all_decisions,
-        summary=rules.summary.output,
-        table2=rules.table2.output,
-        missing=rules.missing.output,
-        figures=[
-            rules.map.output,
-            rules.area_histogram.output,
-            rules.contact_sheet.output,
-            rules.iterations_figure.output,
-            rules.reliability_figure.output,
-        ],
-        arts=[] if campaign.arts is None else rules.arts.output,
+        shown=shown_on_site,
     output:
         page=SITE,
         files=directory(f"{REPORT}/site"),

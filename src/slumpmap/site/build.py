@@ -94,11 +94,8 @@ def build_site(config: Config, out: Path) -> None:
         InputError: the grid or the inventory is missing, or a file of the campaign is unreadable.
     """
     grid = Grid.read(config.folder / "inputs" / "grid.json")
-    inventory = config.folder / "inventory" / "inventory.gpkg"
-    if not inventory.exists():
-        # A campaign that maps nothing itself shows the inventory that was brought.
-        given = config.folder / "analysis" / "given" / "inventory.gpkg"
-        inventory = given if given.exists() else inventory
+    # A campaign that maps nothing shows the inventory that was brought.
+    inventory = config.folder / ("inventory" if config.maps else "analysis/given") / "inventory.gpkg"
     out.parent.mkdir(parents=True, exist_ok=True)
     made = out.parent / f".site.{uuid.uuid4().hex[:8]}.part"
     folder = _Folder(out.parent, made)
@@ -125,6 +122,7 @@ def _data(config: Config, grid: Grid, inventory: Path, folder: _Folder) -> dict[
     facts: dict[str, Any] = {
         "campaign": config.campaign,
         "synthetic": config.demo is not None,
+        "maps": config.maps,
         "crs": grid.crs,
         "area_km2": round(grid.area.area / 1e6, 3),
         "resolution_m": grid.resolution,
@@ -299,13 +297,21 @@ def _flat(values: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]
             yield f"{before}{key}", value
 
 
+def _studied(analysis: Path) -> Iterator[tuple[Path, str]]:
+    """Files for machines that the analysis made of each study, beside its tables."""
+    for study, whose in (("own", "this campaign's inventory"), ("given", "the given inventory")):
+        for path in sorted((analysis / study).glob("*")):
+            if path.suffix in (".json", ".gpkg"):
+                yield path, f"{_title(path)} ({whose})"
+
+
 def _downloads(results: Path, report: Path, folder: _Folder) -> list[dict[str, Any]]:
     files: Sequence[tuple[Path, str]] = (
         *((results / "inventory" / name, title) for name, title in _INVENTORY_FILES.items()),
         (report / "table2.csv", "Table 2: the iterations"),
         (results / "summary.json", "The campaign in figures, for machines"),
-        (results / "analysis" / "own" / "summary.json", "The analysis in figures, for machines"),
         (report / "missing.json", "The estimate of what is missing, for machines"),
+        *_studied(results / "analysis"),
     )
     listed = []
     for path, title in files:

@@ -41,8 +41,9 @@ export function Overview({ inventory }: { inventory: Inventory }): VNode {
       <header class="title">
         <h1>Thaw slumps of the campaign {data.campaign}</h1>
         <p>
-          {number(inventory.count)} retrogressive thaw slumps in {number(data.area_km2, data.area_km2 < 100 ? 1 : 0)} km², outlined in images of {data.mapping_year}
-          {data.years.length > 1 ? `, followed from ${data.years[0]} to ${data.years[data.years.length - 1]}` : ""}.
+          {number(inventory.count)} retrogressive thaw slumps in {number(data.area_km2, data.area_km2 < 100 ? 1 : 0)} km²
+          {data.maps ? `, outlined in images of ${data.mapping_year}` : ", an inventory that was brought"}
+          {data.maps && data.years.length > 1 ? `, followed from ${data.years[0]} to ${data.years[data.years.length - 1]}` : ""}.
           {data.synthetic ? " All data are synthetic: a program made them, and no pixel comes from a satellite." : ""}
         </p>
       </header>

@@ -161,6 +161,7 @@ export interface Provenance {
 export interface Campaign {
   campaign: string;
   synthetic: boolean;
+  maps: boolean;
   crs: string;
   area_km2: number;
   resolution_m: number;

@@ -169,13 +169,15 @@ def test_analysis_is_taken_in_where_it_is(campaign):
     (own / "figures" / "fig06a_area-histogram.pdf").write_bytes(b"%PDF")
     with (own / "selection.csv").open("w", newline="") as handle:
         csv.writer(handle).writerows([["factor", "ratio"], *([f"a,{n}", n] for n in range(500))])
+    (own / "a_table.csv").write_text("only,a,header\n")
     campaign.build()
     (study,) = campaign.data()["analysis"]
     assert study["words"] == f"# Results\n{NASTY}\n"
     assert [figure["title"] for figure in study["figures"]] == ["Fig. 6a area histogram", "Fig. 10 other", "Overview"]
     pdfs = [figure["pdf"] is not None for figure in study["figures"]]
     assert pdfs == [True, False, False]
-    (table,) = study["tables"]
+    table, other = study["tables"]
+    assert (table["title"], other["title"], other["rows"]) == ("Selection ratios", "A table", [])
     assert table["header"] == ["factor", "ratio"] and table["rows"][1] == ["a,1", "1"]
     assert (len(table["rows"]), table["left_out"]) == (400, 100)
     for file in [table["file"], *(figure["png"] for figure in study["figures"])]:

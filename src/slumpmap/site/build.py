@@ -39,6 +39,20 @@ _INVENTORY_FILES = {
     "arts.gpkg": "The inventory with the fields of ARTS, GeoPackage",
     "arts.geojson": "The inventory with the fields of ARTS, GeoJSON",
 }
+# Tables of a study in the order in which they are read; others follow under their own names.
+_STUDY_TABLES = {
+    "table1": "Table 1: the data used",
+    "published": "The published numbers beside ours",
+    "selection": "Selection ratios",
+    "tests": "Tests against the landscape",
+    "factors": "Joint model: the factors",
+    "coefficients": "Joint model: coefficients",
+    "dependence": "Joint model: dependence",
+    "ripley": "Clusters: Ripley's K",
+    "sensitivity": "Without doubtful slumps",
+    "omissions": "What is missing, and why",
+    "repairs": "Rows that were mended or left out",
+}
 _REPORT_FIGURES = {
     "map": ("inventory", "Map of the inventory"),
     "areas": ("inventory", "Areas of the slumps"),
@@ -219,8 +233,8 @@ def _analysis(analysis: Path, folder: _Folder) -> list[dict[str, Any]]:
     for name in ("own", "given"):
         home = analysis / name
         words, pictures = home / "results.md", sorted((home / "figures").glob("*.png"), key=_figure_order)
-        tables = [path for path in sorted(home.glob("*.csv")) if path.stem not in ("inventory", "class_shares")]
-        tables += sorted((home / "figures").glob("*.csv"))
+        files = [*home.glob("*.csv"), *(home / "figures").glob("*.csv")]
+        tables = sorted((path for path in files if path.stem not in ("inventory", "class_shares")), key=_table_order)
         if not (words.exists() or pictures or tables):
             continue
         studies.append(
@@ -244,6 +258,12 @@ def _figure_order(path: Path) -> tuple[list[int], str]:
     return (numbers or [1_000_000], path.stem)
 
 
+def _table_order(path: Path) -> tuple[int, str]:
+    """Tables as `_STUDY_TABLES` has them, others after them by name."""
+    names = list(_STUDY_TABLES)
+    return (names.index(path.stem) if path.stem in names else len(names), path.stem)
+
+
 def _title(path: Path) -> str:
     """`fig06_area-histogram` as `Fig. 6 area histogram`."""
     words = re.sub(r"[_-]+", " ", path.stem)
@@ -259,7 +279,7 @@ def _table(path: Path, study: str, folder: _Folder) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, f"table cannot be read ({error})", "remove it and run the workflow again") from error
     return {
-        "title": _title(path),
+        "title": _STUDY_TABLES.get(path.stem) or _title(path),
         "file": folder.take(path, study),
         "header": lines[0] if lines else [],
         "rows": lines[1 : _MOST_ROWS + 1],

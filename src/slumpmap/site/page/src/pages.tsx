@@ -237,7 +237,7 @@ function TablePart({ table }: { table: Table }): VNode {
     <details class="card table" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         {table.title}
-        <small>{number(table.rows.length + table.left_out)} rows</small>
+        <small>{table.rows.length ? `${number(table.rows.length + table.left_out)} rows` : "empty"}</small>
         <a href={address(table.file)} download>
           CSV
         </a>

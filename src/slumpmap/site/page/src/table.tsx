@@ -85,7 +85,7 @@ export function SlumpTable({ inventory, rows, wide, sorting, selected, colourOf,
               // Numbers are first asked for the largest.
               const next = sorted ? !sorting.descending : column.kind === "number";
               return (
-                <th key={name} role="columnheader" aria-sort={way} class={column.kind === "number" ? "right" : ""}>
+                <th key={name} role="columnheader" aria-sort={way} class={`of-${NARROW.has(name) ? name : "other"} ${column.kind === "number" ? "right" : ""}`}>
                   <button data-test={`sort-${name}`} title={`Sort by ${column.label.toLowerCase()}`} onClick={() => onSort({ name, descending: next })}>
                     {wide ? column.label : NARROW.get(name)}
                     {wide && column.unit ? <small>{column.unit}</small> : null}

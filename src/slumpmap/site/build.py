@@ -59,7 +59,7 @@ _REPORT_FIGURES = {
     "contact_sheet": ("inventory", "Slumps year by year"),
     "iterations": ("iterations", "The iterations"),
     "missing": ("iterations", "What is still missing"),
-    "reliability": ("iterations", "How reliable the probabilities are"),
+    "reliability": ("training", "How reliable the probabilities are"),
 }
 
 

@@ -135,9 +135,9 @@ def queues(config: Config, work: Path) -> Iterator[Queue]:
         if not measured.exists():
             measured = work / config.campaign / f"{number:02d}.parquet"
         if not measured.exists():
-            known = folder / "labels" / "positives.gpkg"
+            known, negatives = (folder / "labels" / f"{name}.gpkg" for name in ("positives", "negatives"))
             mapped = config.imagery.mapping_year
-            collect_evidence(candidates, known, rejected, years, mapped, inputs.dem, grid, measured)
+            collect_evidence(candidates, known, negatives, rejected, years, mapped, inputs.dem, grid, measured)
         evidence.append(measured)
         out = work / config.campaign / f"{number:02d}_queue.gpkg"
         rank_candidates(candidates, evidence, rejected, config.ranking, config.seed, out)

@@ -139,6 +139,15 @@ def render(config: Path, processes: int) -> float:
     return time.monotonic() - started
 
 
+def wait_for_marks(page: Any, name: str, count: int) -> None:
+    """Waits until the page has measured something so often; its security policy forbids to wait within the page."""
+    patience = time.monotonic() + 60
+    while page.evaluate("name => performance.getEntriesByName(name).length", name) < count:
+        if time.monotonic() > patience:
+            sys.exit(f"the page did not reach {count} times {name!r} within a minute")
+        page.wait_for_timeout(5)
+
+
 def try_page(config: Path, chromium: str) -> dict[str, Any]:
     """Opens the page, decides with keys, and measures."""
     from playwright.sync_api import sync_playwright
@@ -153,11 +162,11 @@ def try_page(config: Path, chromium: str) -> dict[str, Any]:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1366, "height": 768})
         page.goto(address)
-        page.wait_for_function("performance.getEntriesByName('page-up').length > 0")
+        wait_for_marks(page, "page-up", 1)
         up = page.evaluate("performance.getEntriesByName('page-up')[0].startTime")
         for number in range(1, KEYS + 1):
             page.keyboard.press("x")
-            page.wait_for_function(f"performance.getEntriesByName('next-candidate').length >= {number}")
+            wait_for_marks(page, "next-candidate", number)
         steps = page.evaluate("performance.getEntriesByName('next-candidate').map(entry => entry.duration)")
         heap = page.evaluate("performance.memory.usedJSHeapSize") / 1e6
         browser_mb = max(

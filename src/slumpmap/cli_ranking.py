@@ -16,6 +16,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
 @click.option("--candidates", type=FILE, required=True, help="candidates of the iteration")
 @click.option("--known", type=FILE, required=True, help="slumps known when the iteration began")
+@click.option("--negatives", type=FILE, required=True, help="look-alikes known then")
 @click.option("--rejected", type=FILE, help="places rejected before")
 @click.option("--imagery", type=FILE, required=True, help="folder with a folder of 8-bit tiles for each year")
 @click.option("--years", required=True, help="years of the tiles, comma separated")
@@ -26,6 +27,7 @@ def evidence(
     grid_file: Path,
     candidates: Path,
     known: Path,
+    negatives: Path,
     rejected: Path | None,
     imagery: Path,
     years: str,
@@ -38,7 +40,8 @@ def evidence(
     from slumpmap.review.evidence import collect_evidence
 
     folders = {int(year): imagery / year for year in years.split(",")}
-    collect_evidence(candidates, known, rejected, folders, mapping_year, dem, Grid.read(grid_file), out)
+    grid = Grid.read(grid_file)
+    collect_evidence(candidates, known, negatives, rejected, folders, mapping_year, dem, grid, out)
 
 
 @click.command("rank")

@@ -91,13 +91,16 @@ def made(tmp_path, images):
         write_layer(layer, tmp_path / "candidates.gpkg")
         known = gpd.GeoDataFrame({"id": ["s1"]}, geometry=[cells(100, 100, 10, 10)], crs=CRS)
         write_layer(known, tmp_path / "known.gpkg")
+        looks = gpd.GeoDataFrame({"id": ["n1", "n2"]}, geometry=[cells(84, 20, 9, 4), cells(80, 20, 12, 4)], crs=CRS)
+        write_layer(looks, tmp_path / "negatives.gpkg")
         out = tmp_path / f"{name}.parquet"
         imagery = {year: folder / str(year) for year in years}
         elevations = tmp_path / "dem.tif" if dem else None
         if dem:
             write_plane(elevations, 0.02, 0.1)
         collect_evidence(
-            tmp_path / "candidates.gpkg", tmp_path / "known.gpkg", None, imagery, 2019, elevations, of, out
+            *(tmp_path / f"{layer}.gpkg" for layer in ("candidates", "known", "negatives")),
+            *(None, imagery, 2019, elevations, of, out),
         )
         return pd.read_parquet(out).set_index("id")
 
@@ -130,7 +133,10 @@ def test_nearness_falls_with_distance(made):
     found = made()
     gap = shapely.distance(cells(*BOXES[2]), cells(100, 100, 10, 10))
     assert found.loc["01-r000002", "near_slump"] == pytest.approx(1 / (1 + gap / 100))
-    assert (found["near_rejected"] == 0).all()
+    away = shapely.distance(cells(*BOXES[2]), cells(84, 20, 9, 4))
+    assert found.loc["01-r000002", "near_rejected"] == pytest.approx(1 / (1 + away / 100))
+    # Three of the six rows of the last one lie on a look-alike; two of them were drawn twice.
+    assert found["on_negative"].tolist() == pytest.approx([0, 0, 0, 0, 0, 3 / 6])
     shapes = [cells(*box) for box in BOXES]
     near = [sum(shapely.distance(one, other) <= 150 for other in shapes) for one in shapes]
     assert found["neighbours"].tolist() == pytest.approx(np.log(near))
@@ -229,7 +235,8 @@ def test_missing_tiles_and_columns_are_refused(made, tmp_path):
     with pytest.raises(InputError, match="tile cannot be read"):
         made()
     write_layer(candidates([cells(1, 1, 5, 5)]).drop(columns="score"), tmp_path / "candidates.gpkg")
-    arguments = (tmp_path / "known.gpkg", None, {}, 2019, None, grid(), tmp_path / "out.parquet")
+    layers = tmp_path / "known.gpkg", tmp_path / "negatives.gpkg"
+    arguments = (*layers, None, {}, 2019, None, grid(), tmp_path / "out.parquet")
     with pytest.raises(InputError, match="lacks the column score"):
         collect_evidence(tmp_path / "candidates.gpkg", *arguments)
 

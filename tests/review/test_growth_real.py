@@ -12,12 +12,18 @@ import shapely
 
 from slumpmap.config import GrowthSettings
 from slumpmap.grid import HECTARE, Grid
-from slumpmap.inventory.zonal import covered_area
 from slumpmap.review.growth import measure
 from slumpmap.yearly import Yearly
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "vectors" / "arctic_rts.gpkg"
 SETTINGS = GrowthSettings()
+
+
+def covered_area(polygon, transform, shape):
+    """(rows, columns) area that a polygon covers of each pixel, by intersection."""
+    row, column = np.indices(shape)
+    left, top = transform.c + column * transform.a, transform.f + row * transform.e
+    return shapely.area(shapely.intersection(polygon, shapely.box(left, top + transform.e, left + transform.a, top)))
 
 
 def histories() -> list[gpd.GeoSeries]:

@@ -31,6 +31,7 @@ def campaign(workflow):
             "dem": None,
             "roads": None,
             "truth": None,
+            **dict.fromkeys(("vegetation", "vegetation_legend", "soil", "soil_legend")),
         },
         grid={"bounds": [WEST, NORTH - 600, WEST + 600, NORTH], "tile_px": 256},
         imagery={"years": [2019]},

@@ -19,7 +19,10 @@ PEOPLE = {"mode": "people", "reviewers": ["anna", "ben"], "adjudicator": "chen",
 
 
 def decide_on_the_page(workflow, reviewer, keys):
-    """A reviewer opens the page and gives one verdict a key, the last key again and again, until all are decided."""
+    """A reviewer opens the page and gives one verdict a key, the last key again and again, until all are decided.
+
+    Returns what the server says at the end; candidates that come twice unnoticed are not counted in it.
+    """
     from playwright.sync_api import sync_playwright
 
     command = [sys.executable, "-m", "slumpmap", "review", "--campaign", "campaign.yaml", "--iteration", "1"]
@@ -42,8 +45,7 @@ def decide_on_the_page(workflow, reviewer, keys):
     server.send_signal(signal.SIGINT)
     said = server.communicate(timeout=60)[0]
     assert server.returncode == 0
-    assert f"{listed} decided, 0 unsure, 0 open" in said
-    return listed
+    return said
 
 
 def decide_in_the_file(workflow, reviewer, verdict):
@@ -75,15 +77,17 @@ def test_people_close_an_iteration_on_the_page_and_the_next_one_starts(workflow,
     assert outcome(workflow)["waiting_for"].keys() == {"anna", "ben"}
     assert "slumpmap review --campaign CONFIG --iteration 1 --reviewer anna" in output
 
-    listed = decide_on_the_page(workflow, "anna", "hhx")
-    assert decide_on_the_page(workflow, "ben", "hxx") == listed
+    template = workflow.folder / "results/tiny/iterations/01/review/to_inspect.gpkg"
+    everything = f"{len(read_layer(template, 'template'))} decided, 0 unsure, 0 open"
+    assert everything in decide_on_the_page(workflow, "anna", "hhx")
+    assert everything in decide_on_the_page(workflow, "ben", "hxx")
     decided = digests(workflow.folder / "decisions")
     status, output = workflow.run()
     assert status == 0, output
     assert "training model for" not in output
     assert outcome(workflow)["waiting_for"] == {"chen": 1}
 
-    assert decide_on_the_page(workflow, "chen", "h") == 1
+    assert "1 decided, 0 unsure, 0 open" in decide_on_the_page(workflow, "chen", "h")
     status, output = workflow.run()
     assert status == 0, output
     assert (outcome(workflow)["state"], outcome(workflow)["disputed"]) == ("decided", 1)

@@ -178,6 +178,38 @@ def crossval_recall(_):
     return f"--unseen {unseen.found} {unseen.of} {unseen.iteration}" if unseen else ""
 
 
+def slumps_of(wildcards):
+    """Input function: the slumps that an iteration confirmed; those known beforehand join them in the first."""
+    known = [iteration_file(1, "labels/positives.gpkg")] if int(wildcards.n) == 1 else []
+    return [*known, iteration_file(wildcards.n, "outcome/accepted.gpkg")]
+
+
+def yearly_to_review(_=None):
+    """Yearly probabilities of the candidates that people inspect now; simulated experts look at none."""
+    if SIMULATED or not GROWS:
+        return []
+    return [iteration_file(reached()[-1], f"review/yearly/{tile}.zip") for tile in TILES]
+
+
+def bundles_of(n):
+    """Folders of an iteration's networks."""
+    return [iteration_file(n, bundle) for bundle in BUNDLES]
+
+
+def all_decisions(_):
+    """Input function: the decision files of all iterations so far."""
+    return [file for n in reached() for file in decisions_of(n)]
+
+
+def found_by(_, input):
+    """Options that name the models and the decisions of all iterations so far."""
+    numbers = [f"{n:02d}" for n in reached()]
+    models = [f"{n}={bundle}" for n in numbers for bundle in bundles_of(n)]
+    people = [(n, name, decision_file(n, name)) for n in numbers for name in EVERYBODY]
+    decisions = [f"{n}:{name}={file}" for n, name, file in people if file in input.decisions]
+    return f"{repeated('model', models)} {repeated('decisions', decisions)}"
+
+
 def products(wildcards=None):
     """What a run makes in the end."""
     return [

@@ -6,15 +6,11 @@ YEARLY = f"{ITERATION}/review/yearly"
 GROWTH = f"{ITERATION}/review/growth.gpkg"
 
 
-def yearly_imagery(year):
-    """Folder of the tiles that the network sees in a year."""
-    folder = f"{RESULTS}/imagery/{year}"
-    return f"{folder}_layers" if LAYERS else folder
-
-
+# Folders of the tiles that the network sees, by year.
+YEARLY_IMAGERY = {year: f"{RESULTS}/imagery/{year}{'_layers' if LAYERS else ''}" for year in YEARS}
 # All tiles of all years: a candidate may reach far beyond the tile that holds its centre.
-ALL_YEARS = [f"{yearly_imagery(year)}/mosaic.vrt" for year in YEARS]
-ALL_FOLDERS = " ".join(option("imagery", f"{year}={yearly_imagery(year)}") for year in YEARS)
+ALL_YEARS = [f"{folder}/mosaic.vrt" for folder in YEARLY_IMAGERY.values()]
+ALL_FOLDERS = " ".join(option("imagery", f"{year}={folder}") for year, folder in YEARLY_IMAGERY.items())
 YEARLY_OPTIONS = " ".join(
     [
         ALL_FOLDERS,
@@ -24,19 +20,6 @@ YEARLY_OPTIONS = " ".join(
         as_options(campaign.inference),
     ]
 )
-
-
-def slumps_of(wildcards):
-    """The slumps that an iteration confirmed; those known beforehand join them in the first."""
-    known = [iteration_file(1, "labels/positives.gpkg")] if int(wildcards.n) == 1 else []
-    return [*known, iteration_file(wildcards.n, "outcome/accepted.gpkg")]
-
-
-def yearly_to_review(_=None):
-    """Yearly probabilities of the candidates that people inspect now; simulated experts look at none."""
-    if SIMULATED or not GROWS:
-        return []
-    return [YEARLY.format(n=f"{reached()[-1]:02d}") + f"/{tile}.zip" for tile in TILES]
 
 
 if GROWS:

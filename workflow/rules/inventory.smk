@@ -15,25 +15,6 @@ if HAS_DEM:
 GROUND = {name: Path(file).as_posix() for name, file in GROUND.items() if file is not None}
 
 
-def bundles_of(n):
-    """Folders of an iteration's networks."""
-    return [iteration_file(n, bundle) for bundle in BUNDLES]
-
-
-def all_decisions(_):
-    """Input function: the decision files of all iterations so far."""
-    return [file for n in reached() for file in decisions_of(n)]
-
-
-def found_by(_, input):
-    """Options that name the models and the decisions of all iterations so far."""
-    numbers = [f"{n:02d}" for n in reached()]
-    models = [f"{n}={bundle}" for n in numbers for bundle in bundles_of(n)]
-    people = [(n, name, decision_file(n, name)) for n in numbers for name in EVERYBODY]
-    decisions = [f"{n}:{name}={file}" for n, name, file in people if file in input.decisions]
-    return f"{repeated('model', models)} {repeated('decisions', decisions)}"
-
-
 rule slumps:
     input:
         positives=of_last_iteration("labels/positives.gpkg"),

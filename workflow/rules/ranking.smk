@@ -4,6 +4,7 @@ rule candidate_evidence:
         grid=GRID,
         candidates=f"{ITERATION}/candidates/candidates.gpkg",
         known=f"{ITERATION}/labels/positives.gpkg",
+        negatives=f"{ITERATION}/labels/negatives.gpkg",
         rejected=before("outcome/rejected.gpkg"),
         mosaics=[f"{RESULTS}/imagery/{year}/mosaic.vrt" for year in campaign.imagery.years],
         dem=given(INPUTS.dem),
@@ -25,7 +26,7 @@ rule candidate_evidence:
         "Iteration {wildcards.n}: measuring the candidates"
     shell:
         "python -m slumpmap evidence --grid {input.grid:q} --candidates {input.candidates:q} --known {input.known:q}"
-        " {params.rejected} --imagery {params.imagery:q} --years {params.years} --mapping-year {params.mapping_year}"
+        " --negatives {input.negatives:q} {params.rejected} --imagery {params.imagery:q} --years {params.years} --mapping-year {params.mapping_year}"
         " {params.dem} --out {output:q} 2> {log:q}"
 
 

@@ -38,10 +38,14 @@ LARGEST = 1024
 DEM_CELL_M = 30.0
 # Candidates count as neighbours within this distance, metres.
 NEIGHBOURS_M = 150.0
+Shapes = NDArray[np.object_]
+
+# Columns of the ledger that are taken as they are.
+_LEDGER = ("score", "score_max", "nodata_share", "covered_by_slumps", "covered_by_rejected")
 # What the ledger and the neighbours say of a candidate; `MEASURED` is what its window shows.
 STATED = (
     "score", "score_max", "size", "solidity", "nodata_share", "covered_by_slumps", "covered_by_rejected",
-    "near_slump", "near_rejected", "neighbours",
+    "on_negative", "near_slump", "near_rejected", "neighbours",
 )  # fmt: skip
 
 
@@ -104,6 +108,7 @@ class Elevations:
 def collect_evidence(
     candidates: Path,
     known: Path,
+    negatives: Path,
     rejected: Path | None,
     imagery: Mapping[int, Path],
     mapping_year: int,
@@ -116,6 +121,7 @@ def collect_evidence(
     Args:
         candidates: the iteration's ledger of candidates.
         known: slumps confirmed when the iteration began.
+        negatives: look-alikes known then.
         rejected: places rejected before, or None in the first iteration.
         imagery: folder of the 8-bit tiles of each year.
         mapping_year: the year in which the candidates were mapped.
@@ -126,39 +132,47 @@ def collect_evidence(
     Raises:
         InputError: an input is missing or unreadable.
     """
-    layer = read_layer(candidates, "candidates", grid.crs, ("id", "status", "score", "score_max"), unique="id")
+    layer = read_layer(candidates, "candidates", grid.crs, ("id", "status", *_LEDGER), unique="id")
     layer = layer.sort_values("id", ignore_index=True)
-    slumps = read_layer(known, "confirmed slumps", grid.crs, columns=("id",))
-    places = read_layer(rejected, "rejected places", grid.crs, columns=("id",)) if rejected else slumps.iloc[:0]
+    slumps = read_layer(known, "confirmed slumps", grid.crs).geometry.to_numpy()
+    looks = read_layer(negatives, "negatives", grid.crs).geometry.to_numpy()
+    places = read_layer(rejected, "rejected places", grid.crs).geometry.to_numpy() if rejected else looks[:0]
     rows = _measure_all(layer, slumps, imagery, mapping_year, dem, grid)
-    table = pd.concat([layer[["id", "status"]], _attributes(layer, slumps, places), rows], axis=1)
+    table = pd.concat([layer[["id", "status"]], _attributes(layer, slumps, looks, places), rows], axis=1)
     with atomic(out) as temporary:
         table.to_parquet(temporary)
 
 
-def _attributes(layer: gpd.GeoDataFrame, slumps: gpd.GeoDataFrame, places: gpd.GeoDataFrame) -> pd.DataFrame:
-    """What the ledger says of all candidates, and their neighbours."""
+def _attributes(layer: gpd.GeoDataFrame, slumps: Shapes, looks: Shapes, places: Shapes) -> pd.DataFrame:
+    """What the ledger says of all candidates, and what lies around them."""
     shapes = layer.geometry.to_numpy()
-    area, score = shapely.area(shapes), layer["score"].to_numpy(float)
+    area = shapely.area(shapes)
     others = shapely.STRtree(shapes).query(shapes, predicate="dwithin", distance=NEIGHBOURS_M)[0]
     return pd.DataFrame(
         {
-            "score": score,
-            "score_max": layer["score_max"].to_numpy(float),
+            **{name: layer[name].to_numpy(float) for name in _LEDGER},
             "size": np.log(area / HECTARE),
             "solidity": area / shapely.area(shapely.convex_hull(shapes)),
-            "nodata_share": layer["nodata_share"].to_numpy(float),
-            "covered_by_slumps": layer["covered_by_slumps"].to_numpy(float),
-            "covered_by_rejected": layer["covered_by_rejected"].to_numpy(float),
-            "near_slump": _nearness(shapes, slumps.geometry.to_numpy()),
-            "near_rejected": _nearness(shapes, places.geometry.to_numpy()),
+            "on_negative": _covered(shapes, looks) / area,
+            "near_slump": _nearness(shapes, slumps),
+            "near_rejected": _nearness(shapes, np.concatenate([places, looks])),
             "neighbours": np.log(np.bincount(others, minlength=len(shapes))),
         },
         columns=STATED,
     )
 
 
-def _nearness(shapes: NDArray[np.object_], places: NDArray[np.object_]) -> Floats:
+def _covered(shapes: Shapes, places: Shapes) -> Floats:
+    """Area of each shape that places cover, square metres; where they overlap each other it counts once."""
+    row, place = shapely.STRtree(places).query(shapes, predicate="intersects")
+    together = np.full(len(shapes), shapely.Polygon(), dtype=object)
+    united = gpd.GeoSeries(places[place]).groupby(row).agg(shapely.union_all)
+    together[united.index.to_numpy(dtype=np.intp)] = united.to_numpy()
+    area: Floats = shapely.area(shapely.intersection(shapes, together))
+    return area
+
+
+def _nearness(shapes: Shapes, places: Shapes) -> Floats:
     """1 where a place touches, 0.5 at 100 m, towards 0 far away or where there is none."""
     near = np.zeros(len(shapes))
     if len(places) and len(shapes):
@@ -169,7 +183,7 @@ def _nearness(shapes: NDArray[np.object_], places: NDArray[np.object_]) -> Float
 
 def _measure_all(
     layer: gpd.GeoDataFrame,
-    slumps: gpd.GeoDataFrame,
+    slumps: Shapes,
     imagery: Mapping[int, Path],
     mapping_year: int,
     dem: Path | None,
@@ -177,7 +191,7 @@ def _measure_all(
 ) -> pd.DataFrame:
     """What is measured in the candidates' windows, one row each."""
     shapes = layer.geometry.to_numpy()
-    taken = np.concatenate([shapes, slumps.geometry.to_numpy()])
+    taken = np.concatenate([shapes, slumps])
     tree = shapely.STRtree(taken)
     rows: list[dict[str, float]] = [{} for _ in shapes]
     progress = Progress("evidence", len(shapes), "candidates")
@@ -206,7 +220,7 @@ def _by_place(layer: gpd.GeoDataFrame, grid: Grid) -> NDArray[np.intp]:
 
 def _patch(
     outline: shapely.Geometry,
-    others: NDArray[np.object_],
+    others: Shapes,
     mosaics: Mapping[int, Mosaic],
     mapping_year: int,
     elevations: Elevations | None,

@@ -16,7 +16,8 @@ prior can carry knowledge. That matters more than flexibility, because there are
 - **First iteration**, without verdicts: positive and unlabelled learning with the convex unbiased risk of du Plessis
   et al. (2015, ICML): candidates on known slumps are the positives, all new candidates the unlabelled. Only the
   weights of criteria move. The slumps known at the start are no random sample (often one region's), and what else
-  distinguishes them, such as the colour of the soil there, would mislead.
+  distinguishes them, such as the colour of the soil there, would mislead. The look-alikes known at the start count
+  through a weight of their own: to lie on one speaks against a candidate.
 - **Later**: verdicts of the iterations before, each candidate with the evidence of its own iteration, and the slumps
   known at the start with less weight. The base rate is that of the verdicts alone.
 - What the campaign knows of candidates on known slumps because they are known (score of a model trained on them,
@@ -55,7 +56,8 @@ Bools = NDArray[np.bool_]
 TRAITS = (*STATED, *MEASURED)
 
 # Prior log-odds for one robust standard deviation of a trait. The paper's criteria: retreat over time, arcuate shaded
-# headwall on the upper side, headwall highest (so there is a slope), colour that differs (the model's own score).
+# headwall on the upper side, headwall highest (so there is a slope), colour that differs (the model's own score); and
+# that a look-alike which people drew is none.
 _UNIT = 0.5
 CRITERIA = {
     "newly_bare": 1.0 * _UNIT,
@@ -65,6 +67,7 @@ CRITERIA = {
     "wall_toward_uphill": 0.5 * _UNIT,
     "slope_deg": 1.0 * _UNIT,
     "score": 0.5 * _UNIT,
+    "on_negative": -1.0 * _UNIT,
 }
 # What is unlike for candidates on known slumps just because they are known.
 BIASED = (
@@ -94,6 +97,7 @@ _WORDS = {
     "nodata_share": "border of the coverage",
     "covered_by_slumps": "overlap with known slumps",
     "covered_by_rejected": "overlap with rejected places",
+    "on_negative": "on a known look-alike",
     "near_slump": "distance to known slumps",
     "near_rejected": "distance to rejected places",
     "neighbours": "candidates around",
@@ -216,11 +220,12 @@ def _learn_first(shown: Floats, unlabelled: Floats, prior: Floats) -> tuple[floa
         weights = prior.copy()
         weights[free] += change[1:]
         odds = base + change[0] + unlabelled @ weights
-        slopes = unlabelled[:, free].T @ expit(odds) - expected * pull[free]
+        chance = expit(odds)
+        slopes = unlabelled[:, free].T @ chance - expected * pull[free]
         gain = expected * (base + change[0] + pull @ weights)
         spread = np.concatenate([[_BASE_SPREAD], np.full(int(free.sum()), _FIRST_SPREAD)])
         value = np.logaddexp(0.0, odds).sum() - gain + 0.5 * np.sum((change / spread) ** 2)
-        slope = np.concatenate([[expit(odds).sum() - expected], slopes]) + change / spread**2
+        slope = np.concatenate([[chance.sum() - expected], slopes]) + change / spread**2
         return float(value), slope
 
     best = _smallest(risk, np.zeros(1 + int(free.sum())))

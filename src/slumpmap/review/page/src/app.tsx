@@ -270,7 +270,6 @@ function keep(desk: Desk, editor: Editor, setEditor: SetEditor): void {
   leave(desk, editor, setEditor);
   if (drawn.boundary === boundary && drawn.headwall === headwall) return;
   desk.edit(drawn);
-  if (desk.draft.verdict === "slump") void desk.measure();
 }
 
 function cancel(desk: Desk, editor: Editor, setEditor: SetEditor): void {
@@ -284,10 +283,8 @@ function leave(desk: Desk, editor: Editor, setEditor: SetEditor): void {
   setEditor(null);
 }
 
-const closing = (close: () => void): Group => ({
-  title: "Dialog",
-  bindings: [{ keys: ["Escape", "?"], shown: "Esc", what: "close", run: close }],
-});
+// The keys of a dialog; Escape closes it by itself.
+const closing = (close: () => void): Group => ({ title: "Dialog", bindings: [{ keys: ["?"], shown: "?", what: "close", run: close }] });
 
 function bindings(
   desk: Desk,

@@ -6,6 +6,10 @@ import type { Campaign, Decision, Growth, Left, Row, Saved, Verdict } from "./ty
 
 export type Filter = "all" | "open" | "slump" | "reject" | "unsure" | "large";
 export type Order = "value" | "place";
+interface Measured {
+  item: number;
+  growth: Growth;
+}
 export const FILTERS: Filter[] = ["all", "open", "slump", "reject", "unsure", "large"];
 const LARGE_HA = 1;
 const AHEAD = 5;
@@ -52,7 +56,7 @@ export class Desk {
   draft: Decision = EMPTY;
   growth: Growth | null = null;
   // The slump that was decided last, with what was measured of it: the next candidate is on the desk by then.
-  before: { item: number; growth: Growth } | null = null;
+  private before: Measured | null = null;
   // Something is being drawn, which nothing may push off the desk.
   engaged = false;
   unreachable = false;
@@ -94,7 +98,7 @@ export class Desk {
     addEventListener("beforeunload", (event) => {
       // A note that is being written is an act from the moment that its field is left.
       (document.activeElement as HTMLElement | null)?.blur();
-      if (this.acts.pending) event.preventDefault();
+      if (this.acts.pending || this.engaged) event.preventDefault();
     });
   }
 
@@ -277,21 +281,26 @@ export class Desk {
     this.tell();
   }
 
-  // The initiation that was measured is confirmed, of the slump on the desk or of the one decided just before.
-  confirmInitiation(): void {
-    const row = this.row;
-    const own = row?.verdict === "slump" && this.growth ? { item: row.item, growth: this.growth } : this.before;
-    const initiation = own?.growth.initiation;
-    if (!own || !initiation || this.refusesKeys()) return;
-    const decision = this.decisions.get(own.item) ?? (own.item === this.item ? this.draft : null);
-    if (!decision) return;
-    this.send(own.item, { ...decision, initiation }, 0);
-    if (own.item !== this.item) this.say("info", `Candidate ${this.placeOf(own.item)}: initiation ${initiation} is confirmed.`);
-    else this.tell();
+  // What was measured: of the slump on the desk, else of the one decided just before, since the next one is shown by then.
+  get measured(): Measured | null {
+    const { item, growth } = this;
+    return item !== null && growth && this.row?.verdict === "slump" ? { item, growth } : this.before;
   }
 
-  confirmed(item: number): string | null {
-    return (item === this.item ? this.draft : this.decisions.get(item))?.initiation ?? null;
+  // The initiation that was measured is confirmed.
+  confirmInitiation(): void {
+    const { measured } = this;
+    const initiation = measured?.growth.initiation;
+    const decision = measured && this.opinionOf(measured.item);
+    if (!initiation || !decision || this.refusesKeys()) return;
+    this.send(measured.item, { ...decision, initiation }, 0);
+    if (measured.item === this.item) this.tell();
+    else this.say("info", `Candidate ${this.placeOf(measured.item)}: initiation ${initiation} is confirmed.`);
+  }
+
+  // What was said last of a candidate that is on the desk or was on it.
+  opinionOf(item: number): Decision | undefined {
+    return item === this.item ? this.draft : this.decisions.get(item);
   }
 
   toggleCriterion(id: string): void {
@@ -305,16 +314,15 @@ export class Desk {
   // One key: verdict and next.
   decide(verdict: Verdict, change: Partial<Decision> = {}): Promise<void> {
     if (this.item === null || this.refusesKeys()) return Promise.resolve();
+    const said = { ...this.draft, reason: null, ...change };
     const slump = verdict === "slump";
     const decision: Decision = {
-      ...this.draft,
-      probability: slump ? (this.draft.probability ?? suggestedProbability(this.draft.criteria)) : null,
-      reason: null,
-      ...change,
+      ...said,
       verdict,
-      use_as_negative: verdict === "reject" && this.draft.use_as_negative,
-      initiation: slump ? this.draft.initiation : null,
-      headwall: verdict === "reject" ? null : this.draft.headwall,
+      probability: slump ? (said.probability ?? suggestedProbability(said.criteria)) : null,
+      use_as_negative: verdict === "reject" && said.use_as_negative,
+      initiation: slump ? said.initiation : null,
+      headwall: verdict === "reject" ? null : said.headwall,
     };
     this.last = decision;
     this.send(this.item, decision, this.seconds());
@@ -330,13 +338,12 @@ export class Desk {
   again(): Promise<void> {
     if (!this.last) return Promise.resolve();
     const { verdict, reason, probability, use_as_negative } = this.last;
-    this.draft = { ...this.draft, use_as_negative };
-    return this.decide(verdict, verdict === "slump" ? { probability } : { reason });
+    return this.decide(verdict, { reason, probability, use_as_negative });
   }
 
+  // Another's opinion as a whole becomes one's own.
   take(opinion: Decision): Promise<void> {
-    this.draft = { ...opinion };
-    return this.decide(opinion.verdict, { probability: opinion.probability, reason: opinion.reason });
+    return this.decide(opinion.verdict, opinion);
   }
 
   private seconds(): number {
@@ -352,7 +359,6 @@ export class Desk {
       this.hiddenFor = 0;
     }
     if (item === this.item) this.draft = decision;
-    if (item === this.before?.item && decision.verdict !== "slump") this.before = null;
     this.decisions.set(item, decision);
     this.rows.set(item, { ...row, verdict: decision.verdict, probability: decision.probability });
     this.acts.decide(item, seconds, decision);
@@ -373,10 +379,10 @@ export class Desk {
       const later = this.acts.concerns(item) ? { verdict, probability } : {};
       this.rows.set(item, { ...(this.rows.get(item) as Row), ...answer.item, ...later });
     }
-    if (answer.growth) {
-      if (item === this.item) this.growth = answer.growth;
-      this.before = { item, growth: answer.growth };
-    }
+    if (item === this.item) this.growth = answer.growth ?? null;
+    // Until the next verdict it is the one decided just before.
+    if (answer.growth) this.before = { item, growth: answer.growth };
+    else if (answer.decision.verdict !== null) this.before = null;
     this.tell();
   }
 
@@ -422,8 +428,8 @@ export class Desk {
     if (!this.refusesKeys()) this.acts.undo();
   }
 
-  async measure(): Promise<void> {
-    const item = this.item;
+  private async measure(): Promise<void> {
+    const { item } = this;
     if (item === null) return;
     const growth = await api.growth(item, this.draft.boundary, this.draft.headwall).catch(() => null);
     if (item === this.item) this.growth = growth;

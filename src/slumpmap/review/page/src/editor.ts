@@ -392,11 +392,11 @@ export class Editor {
       modify.on("modifyend", () => this.modified());
       run(modify);
     } else if (this.tool === "redraw") {
-      run(this.draw("Polygon", (shape) => this.step({ ...this.now, boundary: asGeoJSON(shape), name: undefined })));
+      run(this.draw("Polygon", (shape) => this.finish({ boundary: asGeoJSON(shape) })));
     } else if (this.tool === "split") {
       run(this.draw("LineString", (shape) => void this.ask("split", asGeoJSON(shape))));
     } else if (this.tool === "headwall") {
-      run(this.draw("LineString", (shape) => this.step({ ...this.now, headwall: asGeoJSON(shape), name: undefined })));
+      run(this.draw("LineString", (shape) => this.finish({ headwall: asGeoJSON(shape) })));
     }
     if (this.tool === "corners" || this.drawing) run(new Snap({ source: this.source, pixelTolerance: NEAR_PX / 2 }));
   }
@@ -460,14 +460,18 @@ export class Editor {
     });
     draw.on("drawend", (event) => {
       const shape = event.feature.getGeometry() as OlGeometry;
-      this.tool = "corners";
       this.live = null;
       // A hand's line has hundreds of points; a third of a pixel is more than it knows.
       done(this.freehand ? (shape.simplify(this.place.resolution / 3) as OlGeometry) : shape);
-      this.tell();
     });
     this.drawing = draw;
     return draw;
+  }
+
+  // What was drawn stands; its corners can be moved at once.
+  private finish(drawn: Partial<Step>): void {
+    this.tool = "corners";
+    this.step({ ...this.now, ...drawn, name: undefined });
   }
 
   // The pieces as they are drawn now, in their order: the source keeps none.

@@ -15,7 +15,7 @@ export interface Group {
 
 // A key with its modifiers, as the table writes it. Letters are small or capital by the Shift key alone, so that Caps
 // Lock changes nothing; AltGr, with which some keyboards write brackets, is no modifier.
-export function nameOf(event: KeyboardEvent): string {
+function nameOf(event: KeyboardEvent): string {
   const { key, shiftKey } = event;
   const letter = /^[a-z]$/i.test(key);
   const plain = letter ? (shiftKey ? key.toUpperCase() : key.toLowerCase()) : key === " " ? "Space" : key;
@@ -26,7 +26,8 @@ export function nameOf(event: KeyboardEvent): string {
 }
 
 // The row of digits where it writes other signs without Shift, as on French keyboards.
-const digitOf = (event: KeyboardEvent): string => (event.shiftKey ? "" : (/^Digit(\d)$/.exec(event.code)?.[1] ?? ""));
+const digitOf = ({ code, shiftKey, ctrlKey, metaKey, altKey }: KeyboardEvent): string =>
+  shiftKey || ctrlKey || metaKey || altKey ? "" : (/^Digit(\d)$/.exec(code)?.[1] ?? "");
 
 // Keys that an element wants for itself when it has the focus.
 function wantsKey(target: HTMLElement, key: string): boolean {

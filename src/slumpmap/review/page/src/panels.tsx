@@ -37,11 +37,13 @@ export function Panel({ desk, loaded, edit }: { desk: Desk; loaded: Loaded; edit
           <input type="checkbox" checked={draft.use_as_negative} data-test="negative" onChange={() => desk.edit({ use_as_negative: !draft.use_as_negative })} />
           use as negative <kbd>N</kbd>
         </label>
+        {/* Another note is another field: what is being written is not touched when the page is drawn anew. */}
         <textarea
+          key={`${desk.item} ${draft.note}`}
           rows={1}
           placeholder="note ( / ), Esc leaves it"
           maxLength={2000}
-          value={draft.note}
+          defaultValue={draft.note}
           data-test="note"
           onChange={(event) => desk.edit({ note: event.currentTarget.value })}
         />
@@ -158,12 +160,10 @@ function Verdicts({ desk }: { desk: Desk }) {
   );
 }
 
-// What was measured: of the slump on the desk, else of the one decided just before, since the next one is shown by then.
 function Measured({ desk }: { desk: Desk }) {
-  const own = desk.row?.verdict === "slump" && desk.growth && desk.item !== null ? { item: desk.item, growth: desk.growth } : null;
-  const shown = own ?? desk.before;
-  if (!shown) return null;
-  const { item, growth } = shown;
+  if (!desk.measured) return null;
+  const { item, growth } = desk.measured;
+  const own = item === desk.item;
   return (
     <section class={`measured ${own ? "" : "earlier"}`} data-test="measured">
       <h3>
@@ -178,7 +178,7 @@ function Measured({ desk }: { desk: Desk }) {
 function Growing({ desk, item, growth }: { desk: Desk; item: number; growth: Growth }) {
   const areas = growth.areas ?? [];
   const most = Math.max(...areas.map((area) => area.area_ha ?? 0), 0.001);
-  const confirmed = desk.confirmed(item);
+  const confirmed = desk.opinionOf(item)?.initiation ?? null;
   return (
     <>
       <ol>

@@ -24,7 +24,7 @@ export function TopBar({ desk, onHelp, onJump }: { desk: Desk; onHelp: () => voi
         <strong>{campaign.campaign}</strong> iteration {campaign.iteration}, {campaign.reviewer}
         {campaign.role === "adjudicator" && <span class="role"> adjudicates</span>}
       </div>
-      <button type="button" class="place" onClick={onJump} title="Go to a number (J)">
+      <button type="button" class="place" onClick={onJump} disabled={desk.engaged} title="Go to a number (J)">
         <span data-test="place">{place}</span> of <span data-test="listed">{queue.length}</span>
       </button>
       <label>
@@ -154,13 +154,12 @@ export function Message({ desk }: { desk: Desk }) {
         </button>
       </div>
     );
-  if (desk.acts.trouble || desk.unreachable)
+  const { pending, trouble } = desk.acts;
+  if (trouble || desk.unreachable)
     return (
       <div class="message error" role="alert" data-test="message">
-        {desk.acts.trouble ?? "The server cannot be reached."}{" "}
-        {desk.acts.pending
-          ? `${desk.acts.pending} acts are not saved yet: leave this window open. It tries again by itself.`
-          : "All that was decided is saved."}
+        {trouble ?? "The server cannot be reached."}{" "}
+        {pending ? `${pending === 1 ? "An act is" : `${pending} acts are`} not saved yet: leave this window open. It tries again by itself.` : "All that was decided is saved."}
         <button type="button" onClick={() => void desk.live()}>
           Try now
         </button>

@@ -207,6 +207,28 @@ def test_a_note_is_typed_without_setting_off_keys(browser, served, campaign):
     assert decided(campaign)["00"]["note"] == "axe 123, Grüße"
 
 
+def test_what_is_being_written_survives_the_answers_of_the_server(browser, served):
+    """The page is drawn anew while it plays, and when an answer comes: a note that is half written stays."""
+    page = visit(browser, served())
+    held = []
+    page.route("**/decision", lambda route: route.continue_() if held else held.append(route))
+    page.keyboard.press("Space")
+    page.keyboard.press("q")
+    page.keyboard.press("/")
+    page.keyboard.type("half a no")
+    wait_until(lambda: text(page, "saved") == "saving" and held, "the tick is on its way")
+    held[0].continue_()
+    saved(page)
+    shown = text(page, "frame")
+    wait_until(lambda: text(page, "frame") != shown, "it plays")
+    page.keyboard.type("te")
+    assert page.get_by_test_id("note").input_value() == "half a note"
+    page.keyboard.press("Escape")
+    saved(page)
+    page.keyboard.press("u")
+    wait_until(lambda: page.get_by_test_id("note").input_value() == "", "the note is taken back")
+
+
 def test_a_reload_continues_where_the_reviewer_was(browser, served):
     page = visit(browser, served())
     press(page, "x", "x", "h")
@@ -496,6 +518,16 @@ def test_capitals_by_caps_lock_are_the_same_keys(browser, served):
     wait_until(lambda: text(page, "place") == "2", "rejected")
 
 
+def test_keys_of_the_browser_judge_nothing(browser, served):
+    """Ctrl, Alt and Meta with a digit change tabs."""
+    page = visit(browser, served())
+    for modifier in ("ctrlKey", "altKey", "metaKey"):
+        for key, code in (("1", "Digit1"), ("x", "KeyX"), ("h", "KeyH")):
+            event = {"key": key, "code": code, "bubbles": True, modifier: True}
+            page.locator("body").dispatch_event("keydown", event)
+    assert (text(page, "place"), text(page, "decided")) == ("1", "0")
+
+
 def test_growth_of_the_slump_decided_just_before_is_shown_and_confirmed(browser, served, campaign):
     """Nothing is there in 2017; all of it from 2018 on."""
     grid, outline = campaign.grid, campaign.candidates.geometry[0]
@@ -516,6 +548,10 @@ def test_growth_of_the_slump_decided_just_before_is_shown_and_confirmed(browser,
     page.keyboard.press("ArrowUp")
     wait_until(lambda: text(page, "place") == "1", "back")
     assert page.get_by_test_id("initiation").input_value() == "2017-2018"
+    press(page, "h")
+    wait_until(lambda: page.get_by_test_id("measured-of").count() == 1, "measured again")
+    press(page, "x")
+    wait_until(lambda: page.get_by_test_id("measured").count() == 0, "until the next verdict")
 
 
 def test_escape_gives_up_the_line_then_the_tool_then_the_drawing(browser, served):
@@ -530,6 +566,8 @@ def test_escape_gives_up_the_line_then_the_tool_then_the_drawing(browser, served
     x, y, _ = middle_of_the_view(page)
     page.mouse.click(x - 90, y)
     page.mouse.move(x + 20, y, steps=3)
+    # Nothing else can push what is being drawn off the desk.
+    assert page.locator("button.place").is_disabled()
     for tool in ("tool-split", "tool-corners"):
         page.keyboard.press("Escape")
         wait_until(lambda: page.get_by_test_id(tool).get_attribute("aria-pressed") == "true", tool)  # noqa: B023
@@ -566,6 +604,24 @@ def test_a_piece_is_cut_off_and_dropped(browser, served, campaign):
     assert kept.bounds[1] == pytest.approx(own.bounds[1], abs=0.01)
 
 
+def test_a_cut_that_cuts_nothing_is_told_and_can_be_drawn_again(browser, served):
+    page = visit(browser, served())
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    page.keyboard.press("x")
+    x, y, _ = middle_of_the_view(page)
+    for left in (x, x - 90):
+        page.mouse.click(left, y)
+        page.mouse.click(x + 90, y)
+        assert page.get_by_test_id("tool-split").get_attribute("aria-pressed") == "true"
+        page.keyboard.press("Enter")
+        if left == x:
+            wait_until(lambda: page.get_by_test_id("edit-message").count() == 1, "told")
+            assert "from one side to the other" in text(page, "edit-message")
+    wait_until(lambda: not page.get_by_test_id("tool-drop").is_disabled(), "two pieces")
+    assert page.get_by_test_id("tool-corners").get_attribute("aria-pressed") == "true"
+
+
 def test_a_boundary_that_was_only_looked_at_stays_the_candidates_own(browser, served, campaign):
     server = served()
     page = visit(browser, server)
@@ -588,8 +644,7 @@ def test_a_fault_of_the_server_loses_nothing(browser, served):
 
     page.route("**/decision", fail)
     press(page, "x")
-    wait_until(lambda: len(faults) >= 2, "tried again")
-    assert "not saved" in text(page, "saved")
+    wait_until(lambda: "not saved" in text(page, "saved") and len(faults) >= 2, "tried again")
     page.keyboard.press("u")
     page.unroute("**/decision")
     wait_until(lambda: text(page, "saved") == "saved", "saved")

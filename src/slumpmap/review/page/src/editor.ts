@@ -278,8 +278,7 @@ export class Editor {
       this.say("There is only one piece.");
       return;
     }
-    this.step({ ...this.now, boundary: boundaryOf(parts.filter((_, number) => number !== this.chosen)), name: undefined });
-    this.use("corners");
+    this.finish({ boundary: boundaryOf(parts.filter((_, number) => number !== this.chosen)) });
   }
 
   private say(message: string): void {
@@ -303,8 +302,7 @@ export class Editor {
       const { boundary } = await api.geometry(this.item, operation, now.boundary, line, other);
       // Whoever went on in the meantime has decided otherwise.
       if (now !== this.now) return;
-      this.step({ ...now, boundary, name: undefined });
-      if (operation !== "simplify") this.use("corners");
+      this.finish({ boundary });
     } catch (error) {
       message = error instanceof Refusal ? error.message : `${(error as Error).message} The boundary is as it was.`;
     }
@@ -323,6 +321,7 @@ export class Editor {
   private redrawn(): void {
     if (this.closed) return;
     this.live = null;
+    this.chosen = 0;
     this.source.clear(true);
     partsOf(this.now.boundary).forEach((coordinates, part) => this.add(this.source, { type: "Polygon", coordinates }, PART).set("part", part));
     if (this.now.headwall) this.add(this.source, this.now.headwall, HEADWALL);
@@ -468,7 +467,7 @@ export class Editor {
     return draw;
   }
 
-  // What was drawn stands; its corners can be moved at once.
+  // What a tool has done stands; the corners can be moved at once.
   private finish(drawn: Partial<Step>): void {
     this.tool = "corners";
     this.step({ ...this.now, ...drawn, name: undefined });

@@ -167,7 +167,7 @@ function Measured({ desk }: { desk: Desk }) {
   return (
     <section class={`measured ${own ? "" : "earlier"}`} data-test="measured">
       <h3>
-        Measured{!own && <span data-test="measured-of"> of {desk.placeOf(item)}, just decided</span>}
+        Measured {!own && <span data-test="measured-of">of {desk.placeOf(item)}, just decided</span>}
         {growth.confidence !== undefined && <small>confidence {growth.confidence.toFixed(2)}</small>}
       </h3>
       {growth.unavailable ? <p>{growth.unavailable}</p> : <Growing desk={desk} item={item} growth={growth} />}

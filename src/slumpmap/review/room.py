@@ -212,8 +212,7 @@ class Room:
         """How many new slumps the open candidates should still hold; nothing for an adjudicator."""
         if self.adjudicates:
             return None
-        verdicts = {state.candidate: state.opinion.verdict for state in self.states() if not state.repeated}
-        decided = {name: verdict == "slump" for name, verdict in verdicts.items() if verdict is not None}
+        decided = {name: verdict == "slump" for name, verdict in self.store.verdicts().items() if name in self._rows}
         return asdict(expected_left(self._queue, decided))
 
     def row(self, state: State) -> dict[str, Any]:

@@ -169,6 +169,15 @@ class Store:
             rows = self._sql.execute(_STATES).fetchall()
         return {row[0]: _state(row) for row in rows}
 
+    def verdicts(self) -> dict[str, str]:
+        """Verdicts by candidate, of those that have one; repeats do not count.
+
+        Asked after every act: no opinion is read as a whole, which would take long for thousands of them.
+        """
+        with self._lock:
+            rows = self._sql.execute(_VERDICTS).fetchall()
+        return {candidate: verdict for candidate, verdict in rows if verdict is not None}
+
     def state(self, item: int) -> State | None:
         """An item; None where there is no such number."""
         with self._lock:
@@ -319,6 +328,11 @@ FROM items
 LEFT JOIN (SELECT item, MAX(number) AS number, COUNT(*) AS count, SUM(seconds) AS seconds FROM acts GROUP BY item)
     AS sums ON sums.item = items.item
 LEFT JOIN acts ON acts.number = sums.number
+"""
+_VERDICTS = """
+SELECT items.candidate, json_extract(acts.opinion, '$.verdict')
+FROM acts JOIN items ON items.item = acts.item
+WHERE NOT items.repeated AND acts.number IN (SELECT MAX(number) FROM acts GROUP BY item)
 """
 
 

@@ -296,7 +296,6 @@ function bindings(
   setEditor: SetEditor,
   setDialog: (dialog: "help" | "jump" | null) => void,
 ): Group[] {
-  if (editor) return editing(desk, editor, setEditor, () => setDialog("help"));
   const { campaign } = desk;
   const count = loaded?.data.meta.frames.length ?? 1;
   const turn = (by: number) => change({ frame: (look().frame + by + count) % count, relief: false, playing: "no" });
@@ -384,7 +383,10 @@ function bindings(
       { keys: ["\\"], shown: "\\", what: "light as it was", run: () => change({ brightness: 1, contrast: 1 }) },
     ],
   };
-  return [verdicts, details, moving, images];
+  if (!editor) return [verdicts, details, moving, images];
+  const drawing = editing(desk, editor, setEditor, () => setDialog("help"));
+  const taken = drawing.flatMap((group) => group.bindings.flatMap(({ keys }) => keys));
+  return [...drawing, { ...images, bindings: images.bindings.filter(({ keys }) => !keys.some((key) => taken.includes(key))) }];
 }
 
 function editing(desk: Desk, editor: Editor, setEditor: SetEditor, help: () => void): Group[] {

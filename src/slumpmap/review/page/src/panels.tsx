@@ -168,7 +168,6 @@ function Measured({ desk }: { desk: Desk }) {
     <section class={`measured ${own ? "" : "earlier"}`} data-test="measured">
       <h3>
         Measured {!own && <span data-test="measured-of">of {desk.placeOf(item)}, just decided</span>}
-        {growth.confidence !== undefined && <small>confidence {growth.confidence.toFixed(2)}</small>}
       </h3>
       {growth.unavailable ? <p>{growth.unavailable}</p> : <Growing desk={desk} item={item} growth={growth} />}
     </section>
@@ -192,8 +191,10 @@ function Growing({ desk, item, growth }: { desk: Desk; item: number; growth: Gro
           </li>
         ))}
       </ol>
+      <p>Retreat {round(growth.retreat_m_per_year ?? null, 1, "m a year")}</p>
       <p>
-        Retreat {round(growth.retreat_m_per_year ?? null, 1, "m a year")}, initiation <b data-test="suggested">{growth.initiation ?? "–"}</b>
+        Initiation <b data-test="suggested">{growth.initiation ?? "–"}</b>
+        {growth.confidence !== undefined && `, confidence ${growth.confidence.toFixed(2)}`}
       </p>
       <p class="confirmed">
         <span>

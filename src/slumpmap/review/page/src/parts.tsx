@@ -45,7 +45,7 @@ export function TopBar({ desk, onHelp, onJump }: { desk: Desk; onHelp: () => voi
       <div class="progress">
         <progress value={decided} max={Math.max(total, 1)} aria-label="decided" />
         <span>
-          <span data-test="decided">{decided}</span> of {total}, <span data-test="slumps">{slumps}</span> slumps
+          <span data-test="decided">{decided}</span> of {total}, <span data-test="slumps">{slumps}</span> {slumps === 1 ? "slump" : "slumps"}
           {pace && ` · ${Math.round(pace.perHour)}/h, ${duration(pace.secondsLeft)} left`}
         </span>
         {desk.left && (

@@ -191,7 +191,7 @@ function Growing({ desk, item, growth }: { desk: Desk; item: number; growth: Gro
           </li>
         ))}
       </ol>
-      <p>Retreat {round(growth.retreat_m_per_year ?? null, 1, "m a year")}</p>
+      <p>Areas in ha; retreat {round(growth.retreat_m_per_year ?? null, 1, "m a year")}</p>
       <p>
         Initiation <b data-test="suggested">{growth.initiation ?? "–"}</b>
         {growth.confidence !== undefined && `, confidence ${growth.confidence.toFixed(2)}`}

@@ -577,6 +577,34 @@ def test_escape_gives_up_the_line_then_the_tool_then_the_drawing(browser, served
     assert "drawn" not in text(page, "legend")
 
 
+def test_who_leaves_the_page_while_drawing_is_asked_first(browser, served):
+    page = visit(browser, served())
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    page.close(run_before_unload=True)
+    wait_until(lambda: area_of(page) == 0.36 and asked, "asked")
+    assert asked == ["beforeunload"]
+
+
+def test_images_are_looked_at_while_drawing(browser, served):
+    """Keys of the images that the drawing does not need itself go on to work."""
+    page = visit(browser, served())
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    scale = page.locator(".ol-scale-line-inner").first
+    before = scale.inner_text(), scale.bounding_box()["width"]
+    page.keyboard.press("+")
+    wait_until(lambda: (scale.inner_text(), scale.bounding_box()["width"]) != before, "zoomed")
+    page.keyboard.press("v")
+    wait_until(lambda: "Relief" in text(page, "frame"), "relief")
+    page.keyboard.press("ArrowLeft")
+    assert "Relief" in text(page, "frame")  # the arrows move a corner
+    page.keyboard.press("?")
+    assert "zoom in" in text(page, "dialog") and "next date" not in text(page, "dialog")
+
+
 def test_a_piece_is_cut_off_and_dropped(browser, served, campaign):
     server = served()
     page = visit(browser, server)

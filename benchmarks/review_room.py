@@ -6,18 +6,21 @@ Makes a synthetic campaign of textured tiles of five years, renders the pictures
 processes, as the workflow does on two cores, and prints the time. Then a queue of `--queue` candidates is opened with
 `slumpmap review` in headless Chromium, and candidates are rejected one after the other with a key. Printed are the
 time until the page shows the first candidate, the time from the key to the next candidate on the screen (median, 95th
-percentile, largest), and the memory of server and page. It is checked that every key became a decision in the file.
+percentile, largest), how long after the last key everything is saved, and the memory of server and page. It is
+checked that every key became a decision in the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,6 @@ from scipy.ndimage import gaussian_filter
 from slumpmap.config import read_config
 from slumpmap.grid import Grid, box_area
 from slumpmap.raster import RGB_NODATA, write_cog, write_mosaic, write_raster
-from slumpmap.review.decisions import read_decisions
 from slumpmap.vector import write_layer
 
 CRS, TILE_PX, RESOLUTION = "EPSG:32646", 1024, 3.0
@@ -175,14 +177,15 @@ def try_page(config: Path, chromium: str) -> dict[str, Any]:
             if "--type=renderer" in " ".join(child.cmdline())
         )
         server_mb = psutil.Process(server.pid).memory_info().rss / 1e6
-        page.wait_for_timeout(1000)
+        started = time.monotonic()
+        page.locator("[data-test=saved]:text-is('saved')").wait_for(timeout=60_000)
+        saved_ms = (time.monotonic() - started) * 1000
         browser.close()
     server.terminate()
     server.wait(60)
-    campaign = read_config(config)
-    candidates = gpd.read_file(campaign.folder / "iterations/01/candidates/candidates.gpkg")
-    decided = len(read_decisions(config.parent / "decisions/01/anna.gpkg", candidates))
-    if decided < KEYS - 1:
+    with closing(sqlite3.connect(config.parent / "decisions/01/anna.sqlite")) as store:
+        decided = store.execute("SELECT COUNT(DISTINCT item) FROM acts WHERE kind = 'decide'").fetchone()[0]
+    if decided != KEYS:
         sys.exit(f"{KEYS} keys became {decided} decisions")
     return {
         "page_up_ms": up,
@@ -192,6 +195,7 @@ def try_page(config: Path, chromium: str) -> dict[str, Any]:
         "server_mb": server_mb,
         "renderer_mb": browser_mb / 1e6,
         "heap_mb": heap,
+        "last_saved_after_ms": saved_ms,
         "decided": decided,
     }
 

@@ -444,12 +444,13 @@ def expected_left(queue: pd.DataFrame, decided: Mapping[str, bool]) -> Left:
     Raises:
         KeyError: a verdict on a candidate that is not in the queue.
     """
-    rows = queue.sort_values("rank").set_index("id")
-    strangers = [name for name in decided if name not in rows.index]
+    rows = queue.sort_values("rank")
+    names = rows["id"].to_list()
+    strangers = decided.keys() - names
     if strangers:
-        raise KeyError(strangers[0])
-    opened = rows.index.isin(list(decided))
-    slump = np.array([bool(decided.get(name, False)) for name in rows.index], dtype=bool)
+        raise KeyError(min(strangers))
+    opened = np.fromiter((name in decided for name in names), dtype=bool, count=len(names))
+    slump = np.fromiter((decided.get(name, False) for name in names), dtype=bool, count=len(names))
     expected, probability = rows["expected"].to_numpy(dtype=float), rows["probability"].to_numpy(dtype=float)
     whole = np.divide(expected, probability, out=np.ones(len(rows)), where=probability > 0)
     found, foreseen, ahead = whole[slump].sum(), expected[opened].sum(), expected[~opened].sum()
@@ -469,7 +470,7 @@ def _sampled_left(rows: pd.DataFrame, opened: Bools, found: Floats) -> float | N
     """
     drawn = rows["drawn"].to_numpy(dtype=bool)
     value = np.empty(len(rows), dtype=np.intp)
-    value[np.lexsort((rows.index.to_numpy().astype(str), -rows["expected"].to_numpy(dtype=float)))] = np.arange(
+    value[np.lexsort((rows["id"].to_numpy().astype(str), -rows["expected"].to_numpy(dtype=float)))] = np.arange(
         len(rows)
     )
     reached = value[opened & ~drawn].max(initial=-1)

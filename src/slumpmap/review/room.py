@@ -212,7 +212,8 @@ class Room:
         """How many new slumps the open candidates should still hold; nothing for an adjudicator."""
         if self.adjudicates:
             return None
-        decided = {name: verdict == "slump" for name, verdict in self.store.verdicts().items() if name in self._rows}
+        verdicts = self.store.verdicts()
+        decided = {name: verdict == "slump" for name, verdict in verdicts.items() if name in self._rows}
         return asdict(expected_left(self._queue, decided))
 
     def row(self, state: State) -> dict[str, Any]:

@@ -166,23 +166,21 @@ class Store:
     def states(self) -> dict[int, State]:
         """All items, by number."""
         with self._lock:
-            rows = self._sql.execute(_STATES).fetchall()
+            rows = self._sql.execute(_STATES.format(of="", which="")).fetchall()
         return {row[0]: _state(row) for row in rows}
-
-    def verdicts(self) -> dict[str, str]:
-        """Verdicts by candidate, of those that have one; repeats do not count.
-
-        Asked after every act: no opinion is read as a whole, which would take long for thousands of them.
-        """
-        with self._lock:
-            rows = self._sql.execute(_VERDICTS).fetchall()
-        return {candidate: verdict for candidate, verdict in rows if verdict is not None}
 
     def state(self, item: int) -> State | None:
         """An item; None where there is no such number."""
         with self._lock:
-            row = self._sql.execute(f"{_STATES} WHERE items.item = ?", (item,)).fetchone()
+            row = self._sql.execute(
+                _STATES.format(of="WHERE acts.item = :item", which="WHERE items.item = :item"), {"item": item}
+            ).fetchone()
         return None if row is None else _state(row)
+
+    def verdicts(self) -> dict[str, str]:
+        """The verdict on each candidate that has one, repeats left aside; faster than all states."""
+        with self._lock:
+            return dict(self._sql.execute(_VERDICTS).fetchall())
 
     def enter(self, tab: str, take_over: bool) -> None:
         """Makes a window the one that may act.
@@ -320,19 +318,22 @@ class Store:
             self._sql.execute("COMMIT")
 
 
-# What is thought of an item now: its last act that was about the opinion.
+# What is thought of an item now: its last act that was about the opinion. Of one item only its own acts are read.
 _STATES = """
-SELECT items.item, items.candidate, items.repeated, COALESCE(sums.count, 0), acts.opinion,
-    COALESCE(sums.seconds, 0), acts.at
+SELECT items.item, items.candidate, items.repeated, COALESCE(sums.count, 0), last.opinion,
+    COALESCE(sums.seconds, 0), last.at
 FROM items
-LEFT JOIN (SELECT item, MAX(number) AS number, COUNT(*) AS count, SUM(seconds) AS seconds FROM acts GROUP BY item)
+LEFT JOIN (SELECT item, MAX(number) AS number, COUNT(*) AS count, SUM(seconds) AS seconds FROM acts {of} GROUP BY item)
     AS sums ON sums.item = items.item
-LEFT JOIN acts ON acts.number = sums.number
+LEFT JOIN acts AS last ON last.number = sums.number
+{which}
 """
 _VERDICTS = """
-SELECT items.candidate, json_extract(acts.opinion, '$.verdict')
-FROM acts JOIN items ON items.item = acts.item
-WHERE NOT items.repeated AND acts.number IN (SELECT MAX(number) FROM acts GROUP BY item)
+SELECT candidate, verdict FROM (
+    SELECT items.candidate AS candidate, json_extract(acts.opinion, '$.verdict') AS verdict
+    FROM items JOIN acts ON acts.number = (SELECT MAX(number) FROM acts WHERE item = items.item)
+    WHERE NOT items.repeated
+) WHERE verdict IS NOT NULL
 """
 
 

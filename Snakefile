@@ -20,6 +20,7 @@ include: "workflow/rules/ranking.smk"
 include: "workflow/rules/terrain.smk"
 include: "workflow/rules/growth.smk"
 include: "workflow/rules/inventory.smk"
+include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/crossval.smk"
 

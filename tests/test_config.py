@@ -41,7 +41,9 @@ MINIMAL = {
         ({"imagery": {"years": [2018], "mapping_year": 2019}}, "mapping_year 2019", "correct the value"),
         ({"grid": {"crs": "EPSG:32646"}}, "either `bounds` or `area`", "correct the value"),
         ({"review": {"mode": "simulated"}}, "needs inputs.truth", "correct the value"),
-        ({"inputs": {"positives": "a"}}, "'inputs.catalogue' is missing", "add it"),
+        ({"inputs": {"positives": "a"}}, "'inputs.catalogue' is missing", "correct the value"),
+        ({"inputs": {"dem": "a"}}, "or analysis.inventory", "correct the value"),
+        ({"analysis": {"thin_km": -1}}, "analysis.thin_km", "correct the value"),
         ({"inputs": {"catalogue": "a"}}, "either inputs.positives or", "correct the value"),
         ({"inputs": {"catalogue": "a", "soil": "b"}}, "inputs.soil and inputs.soil_legend go together", "correct the"),
         ({"arts": {"region": "here", "source": "PlanetScope"}}, "'arts.creator' is missing", "add it"),
@@ -167,3 +169,12 @@ def test_recipes_name_keys_that_exist():
     for name, changed in RECIPES.items():
         for section, keys in changed.items():
             assert set(keys) <= set(sections()[section].model_fields), (name, section)
+
+
+def test_layers_and_an_inventory_are_a_configuration_that_maps_nothing():
+    grid = {"crs": "EPSG:32646", "bounds": [0, 0, 3000, 3000]}
+    config = check_config({"campaign": "x", "inputs": {}, "grid": grid, "analysis": {"inventory": "theirs.shp"}})
+    assert not config.maps
+    with pytest.raises(InputError, match=r"file of analysis\.inventory is missing"):
+        config.check_files()
+    assert check_config(MINIMAL).maps

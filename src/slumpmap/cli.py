@@ -13,7 +13,17 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap import __version__, cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain
+from slumpmap import (
+    __version__,
+    cli_analysis,
+    cli_compare,
+    cli_growth,
+    cli_inventory,
+    cli_qgis,
+    cli_ranking,
+    cli_review,
+    cli_terrain,
+)
 from slumpmap.config import (
     BoundarySettings,
     CandidateSettings,
@@ -111,22 +121,34 @@ def consensus(votes: Path, crs: str, at_least: int, training: str, evaluation: s
     make_consensus(votes, validated(ConsensusSettings, texts), crs, out)
 
 
-@app.command("intake")
+@app.command("check-layers")
 @grid_option
-@path_option("positives", "outlines of known slumps")
-@path_option("negatives", "outlines of look-alikes", required=False)
 @path_option("dem", "digital elevation model", required=False)
 @path_option("roads", "roads and railways", required=False)
-@path_option("truth", "true outlines", required=False)
-@path_option("training-area", "polygon outside of which nothing is used for training", required=False)
-@path_option("evaluation-area", "polygon in which the evaluation counts", required=False)
 @path_option("vegetation", "raster of vegetation classes", required=False)
 @path_option("vegetation-legend", "its legend", required=False)
 @path_option("soil", "raster of soil classes", required=False)
 @path_option("soil-legend", "its legend", required=False)
 @out_option
+def check_layers(grid_file: Path, out: Path, **layers: Path | None) -> None:
+    """Check the layers that describe the ground, and say which there are."""
+    from slumpmap.files import write_json
+    from slumpmap.intake import check_layers as check
+
+    check(Grid.read(grid_file), **layers)
+    write_json(out, {name: str(path) for name, path in layers.items() if path is not None})
+
+
+@app.command("intake")
+@grid_option
+@path_option("positives", "outlines of known slumps")
+@path_option("negatives", "outlines of look-alikes", required=False)
+@path_option("truth", "true outlines", required=False)
+@path_option("training-area", "polygon outside of which nothing is used for training", required=False)
+@path_option("evaluation-area", "polygon in which the evaluation counts", required=False)
+@out_option
 def intake(grid_file: Path, positives: Path, negatives: Path | None, out: Path, **layers: Path | None) -> None:
-    """Check the user's layers and write the labels of iteration 1."""
+    """Check the user's outlines and write the labels of iteration 1."""
     from slumpmap.intake import check_layers
     from slumpmap.labels import first_labels
 
@@ -686,7 +708,7 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-for room in (cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain):
+for room in (cli_analysis, cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain):
     for command in room.COMMANDS:
         app.add_command(command)
 

@@ -15,7 +15,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 
 
-def _door(suffix: str, of: str) -> Callable[[Command], Command]:
+def door(suffix: str, of: str) -> Callable[[Command], Command]:
     """The options with which an inventory is read."""
 
     def decorate(function: Command) -> Command:
@@ -39,7 +39,7 @@ def _door(suffix: str, of: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def _reading(values: dict[str, Any], suffix: str) -> dict[str, Any]:
+def reading(values: dict[str, Any], suffix: str) -> dict[str, Any]:
     """Takes the options of one inventory out of a command's values."""
     return {
         "layer": values.pop(f"layer{suffix}"),
@@ -89,8 +89,8 @@ def _pair(option: str, text: str) -> tuple[str, str]:
 @click.option("--a-earlier", is_flag=True, help="A is the earlier one; not needed where the dates of both say so")
 @click.option("--stable-a", metavar="COLUMN=VALUE", help="marks the stabilized scars of A")
 @click.option("--note", default="", help="what to say behind the titles of figures, such as synthetic")
-@_door("-a", " of A")
-@_door("-b", " of B")
+@door("-a", " of A")
+@door("-b", " of B")
 @click.option("--out", type=FILE, required=True, help="folder to make")
 def compare(
     a: Path,
@@ -123,8 +123,8 @@ def compare(
         a,
         b,
         out,
-        _reading(values, "_a"),
-        _reading(values, "_b"),
+        reading(values, "_a"),
+        reading(values, "_b"),
         names=(name_a or a.stem, name_b or b.stem),
         roads=roads,
         road_buffer_m=metres,
@@ -140,7 +140,7 @@ def compare(
 
 @click.command("import-inventory")
 @click.argument("file", type=FILE)
-@_door("", "")
+@door("", "")
 @click.option("--crs", "target_crs", help="CRS to bring the slumps to; default: the file's")
 @click.option("--out-repairs", type=FILE, required=True, help="table of what was mended or left out, .csv")
 @click.option("--out", type=FILE, required=True, help="slumps in the campaign's form, .gpkg")
@@ -148,7 +148,7 @@ def import_inventory(file: Path, target_crs: str | None, out_repairs: Path, out:
     """Bring another person's inventory into the form of the campaign's slumps; list what was mended."""
     from slumpmap.inventory.foreign import import_inventory as import_file
 
-    foreign = import_file(file, out, out_repairs, target_crs=target_crs, **_reading(values, ""))
+    foreign = import_file(file, out, out_repairs, target_crs=target_crs, **reading(values, ""))
     click.echo(f"{len(foreign.slumps)} slumps from {foreign.rows} rows")
     for row in foreign.counts().itertuples():
         click.echo(f"{row.rows:6d} {row.action}: {row.problem}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -11,25 +12,38 @@ from slumpmap.config import ArtsSettings, InventorySettings
 from slumpmap.errors import InputError
 from slumpmap.options import with_settings
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 FILE = click.Path(path_type=Path)
 _NUMBERED = "NN=FOLDER: the model of an iteration; several of one iteration make an ensemble"
 _NAMED = "NN:NAME=FILE: a decision file; an iteration's adjudicator comes last"
 
 
+def ground_options(function: Command) -> Command:
+    """Adds the options of the layers that describe the ground, named as the fields of `attributes.Layers`."""
+    for option in reversed(
+        (
+            click.option("--dem", type=FILE, help="digital elevation model, metres"),
+            click.option("--slope", type=FILE, help="slope, degrees"),
+            click.option("--aspect", type=FILE, help="aspect, degrees"),
+            click.option("--tpi", type=FILE, help="topographic position index, metres"),
+            click.option("--pisr", type=FILE, help="potential incoming solar radiation, kWh per square metre"),
+            click.option("--streams", type=FILE, help="streams, lines"),
+            click.option("--roads", type=FILE, help="roads and railways, lines"),
+            click.option("--vegetation", type=FILE, help="raster of vegetation classes"),
+            click.option("--vegetation-legend", type=FILE, help="its legend, CSV with the columns code,name"),
+            click.option("--soil", type=FILE, help="raster of soil texture classes"),
+            click.option("--soil-legend", type=FILE, help="its legend, CSV with the columns code,name"),
+        )
+    ):
+        function = option(function)
+    return function
+
+
 @click.command()
 @click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
 @click.option("--slumps", type=FILE, required=True, help="all slumps")
-@click.option("--dem", type=FILE, help="digital elevation model, metres")
-@click.option("--slope", type=FILE, help="slope, degrees")
-@click.option("--aspect", type=FILE, help="aspect, degrees")
-@click.option("--tpi", type=FILE, help="topographic position index, metres")
-@click.option("--pisr", type=FILE, help="potential incoming solar radiation, kWh per square metre")
-@click.option("--streams", type=FILE, help="streams, lines")
-@click.option("--roads", type=FILE, help="roads and railways, lines")
-@click.option("--vegetation", type=FILE, help="raster of vegetation classes")
-@click.option("--vegetation-legend", type=FILE, help="its legend, CSV with the columns code,name")
-@click.option("--soil", type=FILE, help="raster of soil texture classes")
-@click.option("--soil-legend", type=FILE, help="its legend, CSV with the columns code,name")
+@ground_options
 @click.option("--model", "models", multiple=True, help=_NUMBERED)
 @click.option("--decisions", multiple=True, help=_NAMED)
 @click.option("--catalogue", type=FILE, help="checked scene catalogue")

@@ -59,9 +59,13 @@ class ConsensusSettings(Settings):
 class InputSettings(Settings):
     """Files that the user brings. Relative paths count from `data`."""
 
-    catalogue: Path = Field(description="scene catalogue, a folder of scenes, or one scene")
+    catalogue: Path | None = Field(
+        None, description="scene catalogue, a folder of scenes, or one scene; needed to map slumps"
+    )
     positives: Path | None = Field(
-        None, description="outlines of known slumps; optional columns `id`, `initiation`; needed without `consensus`"
+        None,
+        description="outlines of known slumps; optional columns `id`, `initiation`; needed to map slumps, unless there "
+        "is `consensus`",
     )
     negatives: Path | None = Field(None, description="outlines of known look-alikes: polygons; may be left out")
     dem: Path | None = Field(None, description="digital elevation model, metres; terrain attributes need it")
@@ -557,6 +561,87 @@ class ArtsSettings(Settings):
     source: str = Field(min_length=1, description="BaseMapSource: the satellite sensor, such as PlanetScope")
 
 
+class GivenSettings(Settings):
+    """Another person's inventory, to be analysed as the campaign's own."""
+
+    inventory: Path | None = Field(
+        None,
+        description="another person's inventory, any vector file, which gets the same analysis; counts from `data`. "
+        "A configuration that maps nothing needs only this, the grid and layers",
+    )
+    layer: str | None = Field(None, description="layer of that file, or file in its ZIP, where there are several")
+    where: str | None = Field(None, description="rows of that file that count, such as `img_date = '2014-08-08'`")
+    columns: tuple[str, ...] = Field(
+        (), description="its columns for id, probability, initiation or date, each as `ROLE=NAME`"
+    )
+    crs_of_file: str | None = Field(None, description="its CRS, if the file has none or a wrong one")
+    encoding: str | None = Field(None, description="encoding of its text, such as GB18030")
+
+
+class BlockSettings(Settings):
+    """The squares in which neighbours count as one."""
+
+    block_km: float = Field(
+        10.0,
+        gt=0,
+        description="side of the spatial blocks that intervals draw and folds keep together, km; longer than the "
+        "patches in which slumps are alike",
+    )
+
+
+class LandscapeSettings(BlockSettings):
+    """What the whole study area is like."""
+
+    points: int = Field(10_000, ge=100, description="random points of the study area: many more than slumps")
+    elevation_step_m: float = Field(100.0, gt=0, description="width of the classes of elevation, metres")
+    slope_step: float = Field(2.0, gt=0, description="width of the classes of slope, degrees")
+    tpi_step_m: float = Field(1.0, gt=0, description="width of the classes of topographic position, metres")
+    pisr_step: float = Field(50.0, gt=0, description="width of the classes of radiation, kWh per square metre")
+
+
+class SelectionSettings(BlockSettings):
+    """Selection ratios."""
+
+    repeats: int = Field(2000, ge=100, description="draws of whole blocks behind the interval of a selection ratio")
+    level: float = Field(0.9, gt=0, lt=1, description="share of the draws that an interval holds")
+
+
+class ThinningSettings(Settings):
+    """Tests on thinned samples."""
+
+    thin_km: float = Field(1.0, ge=0, description="least distance between the slumps of a tested sample, km")
+    samples: int = Field(100, ge=1, description="thinned samples of a test")
+
+
+class JointSettings(BlockSettings):
+    """The joint model of all factors."""
+
+    folds: int = Field(
+        5, ge=2, le=20, description="parts of the blocks, each predicted by a model that has not seen it"
+    )
+    joint_repeats: int = Field(200, ge=20, description="draws of whole blocks behind the joint model's intervals")
+    trees: bool = Field(True, description="boosted trees as a second opinion")
+
+
+class ClusterSettings(Settings):
+    """Whether slumps lie in clusters."""
+
+    simulations: int = Field(199, ge=19, description="random patterns to compare with")
+    farthest_km: float | None = Field(
+        None, gt=0, description="largest distance of Ripley's K, km; None: a quarter of the area's shorter side"
+    )
+
+
+class AnalysisSettings(
+    GivenSettings, LandscapeSettings, SelectionSettings, ThinningSettings, JointSettings, ClusterSettings
+):
+    """Slumps against the landscape: selection, tests, joint model, clusters."""
+
+    published: bool = Field(
+        False, description="the given inventory is the published one: each number of the paper is set beside ours"
+    )
+
+
 class RunSettings(Settings):
     """How work is cut into jobs."""
 
@@ -597,6 +682,7 @@ class Config(Settings):
     terrain: TerrainSettings = Field(TerrainSettings(), description="rasters and lines of the DEM")
     inventory: InventorySettings = Field(InventorySettings(), description="attributes")
     arts: ArtsSettings | None = Field(None, description="export for ARTS; without this section there is none")
+    analysis: AnalysisSettings = Field(AnalysisSettings(), description="slumps against the landscape")
     crossval: CrossvalSettings = Field(CrossvalSettings(), description="cross-validation")
     run: RunSettings = Field(RunSettings(), description="jobs")
 
@@ -616,9 +702,24 @@ class Config(Settings):
             raise ValueError(
                 "windows.window_px and inference.window_px must be equal: a network maps what it was taught"
             )
+        self._check_purpose()
+        return self
+
+    def _check_purpose(self) -> None:
+        """A configuration maps slumps, or analyses an inventory, or both."""
+        if not self.maps:
+            if self.analysis.inventory is None:
+                raise ValueError("give inputs.catalogue and inputs.positives to map slumps, or analysis.inventory")
+            return
+        if self.inputs.catalogue is None:
+            raise ValueError("key 'inputs.catalogue' is missing, which mapping needs")
         if (self.inputs.positives is None) == (self.consensus is None):
             raise ValueError("give either inputs.positives or the section consensus")
-        return self
+
+    @property
+    def maps(self) -> bool:
+        """Whether slumps are mapped; else an inventory is analysed that others made."""
+        return (self.inputs.catalogue, self.inputs.positives, self.consensus) != (None, None, None)
 
     @property
     def folder(self) -> Path:
@@ -649,12 +750,12 @@ class Config(Settings):
         Raises:
             InputError: the first missing file.
         """
-        if self.demo is not None:
-            return
-        brought = {f"inputs.{name}": path for name, path in self.inputs if path is not None}
+        brought = {} if self.analysis.inventory is None else {"analysis.inventory": self.analysis.inventory}
+        if self.demo is None:
+            brought |= {f"inputs.{name}": path for name, path in self.inputs if path is not None}
+            brought |= {f"images, {image.name}": image.path for image in self.images}
         if self.consensus is not None:
             brought["consensus.votes"] = self.consensus.votes
-        brought |= {f"images, {image.name}": image.path for image in self.images}
         for key, path in brought.items():
             if not (self.data / path).exists():
                 raise InputError(
@@ -685,11 +786,22 @@ def read_config(path: Path) -> Config:
     Raises:
         InputError: unreadable YAML, unknown key, wrong type or value.
     """
+    return check_config(read_values(path), str(path))
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Reads the mapping of a YAML file, unchecked.
+
+    Raises:
+        InputError: the file is missing, unreadable, or holds no mapping.
+    """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, f"configuration cannot be read ({error})", "correct the path or the YAML") from error
-    return check_config(values, str(path))
+    if not isinstance(values, Mapping):
+        raise InputError(path, "configuration is not a mapping of sections", "see config/README.md")
+    return dict(values)
 
 
 def check_config(values: Any, source: str = "config") -> Config:

@@ -21,6 +21,8 @@ _STEPS = (
 
 def campaign_status(config: Config) -> str:
     """The state of a campaign as text for people: the iterations, what is still missing, the next act last."""
+    if not config.maps:
+        return f"Campaign {config.campaign} maps nothing; it analyses {config.analysis.inventory} in {config.folder}"
     lines = [f"Campaign {config.campaign} in {config.folder}"]
     if config.demo is not None:
         lines[0] += " (synthetic data)"

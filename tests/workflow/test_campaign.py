@@ -3,6 +3,7 @@
 import json
 import time
 
+import pandas as pd
 import pytest
 from geopandas.testing import assert_geodataframe_equal
 
@@ -52,6 +53,16 @@ def test_campaign_ends_with_an_inventory_tables_and_figures(unbroken):
     exported = read_layer(results / "inventory" / "arts.geojson", "ARTS")
     assert exported["UID"].is_unique and len(exported) == len(slumps)
     assert (results / "inventory" / "omissions.csv").read_text() == "id,attribute,reason,covered\n"
+
+
+def test_campaign_ends_with_its_slumps_held_against_the_landscape(unbroken):
+    study = unbroken[0].folder / "results" / "tiny" / "analysis" / "own"
+    selection = pd.read_csv(study / "selection.csv").set_index("factor")
+    for factor in ("elevation", "slope", "aspect", "tpi", "pisr", "vegetation", "soil"):
+        assert selection.loc[factor, "slumps"].sum() == summary(unbroken[0])["slumps"]
+        assert selection.loc[factor, "landscape_share"].sum() == pytest.approx(1, abs=1e-4)
+    for name in ("tests.csv", "joint.json", "clustering.json", "sensitivity.csv"):
+        assert (study / name).stat().st_size > 0
 
 
 def test_second_call_does_nothing(unbroken):

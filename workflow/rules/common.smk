@@ -50,6 +50,7 @@ COSTS = f"{RESULTS}/benchmarks"
 GRID = f"{RESULTS}/inputs/grid.json"
 SCALING = f"{RESULTS}/imagery/scaling.json"
 CATALOGUE = f"{RESULTS}/inputs/scenes.gpkg"
+LAYERS_CHECKED = f"{RESULTS}/inputs/layers.json"
 IMAGERY = f"{RESULTS}/imagery/{campaign.imagery.mapping_year}"
 ITERATION = f"{RESULTS}/iterations/{{n}}"
 # The networks of an iteration: the model, and further members where there is an ensemble.
@@ -93,6 +94,16 @@ def given(path):
 def iteration_file(n, name):
     """Path of a file of iteration `n` (a number or two digits)."""
     return f"{ITERATION.format(n=f'{int(n):02d}')}/{name}"
+
+
+def for_mapping(name):
+    """An input file without which nothing can be mapped; input function that says so where it is not given."""
+
+    def missing(_):
+        raise InputError(f"inputs.{name}", "mapping needs it", "give catalogue and positives, or analyse an inventory")
+
+    path = getattr(INPUTS, name)
+    return missing if path is None else path.as_posix()
 
 
 def folder_of(name):
@@ -210,8 +221,29 @@ def found_by(_, input):
     return f"{repeated('model', models)} {repeated('decisions', decisions)}"
 
 
+def studied(wildcards):
+    """Input function: the inventory of a study, the campaign's own or a given one."""
+    return INVENTORY if wildcards.study == "own" else f"{GIVEN}/inventory.gpkg"
+
+
+def given_options():
+    """How the given inventory is read, as options of the command."""
+    given_by = campaign.analysis
+    names = {"layer": given_by.layer, "where": given_by.where, "encoding": given_by.encoding}
+    options = [option(name, value) for name, value in (names | {"crs-of-file": given_by.crs_of_file}).items()]
+    return " ".join([*options, repeated("column", given_by.columns)])
+
+
+def analysed(studies):
+    """Files of the analysis of some studies."""
+    names = ("selection.csv", "tests.csv", "joint.json", "clustering.json", "sensitivity.csv")
+    return [f"{ANALYSIS}/{study}/{name}" for study in studies for name in names]
+
+
 def products(wildcards=None):
     """What a run makes in the end."""
+    if not campaign.maps:
+        return analysed(STUDIES)
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         *of_all_iterations("review/queue.gpkg")(wildcards),
@@ -228,6 +260,7 @@ def products(wildcards=None):
         rules.missing.output.png,
         rules.contact_sheet.output.png,
         rules.summary.output.summary,
+        *analysed(STUDIES if GROUND else set(STUDIES) - {"own"}),
     ]
 
 

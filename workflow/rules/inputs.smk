@@ -6,8 +6,8 @@ if DEMO is not None:
 
     rule demo_data:
         output:
-            catalogue=INPUTS.catalogue,
-            positives=INPUTS.positives,
+            catalogue=given(INPUTS.catalogue),
+            positives=given(INPUTS.positives),
             negatives=given(INPUTS.negatives),
             dem=given(INPUTS.dem),
             roads=given(INPUTS.roads),
@@ -79,17 +79,41 @@ rule grid:
         "python -m slumpmap grid {params.options} --out {output:q} 2> {log:q}"
 
 
+rule layers:
+    input:
+        grid=GRID,
+        dem=given(INPUTS.dem),
+        roads=given(INPUTS.roads),
+        classes=[file for name in CLASS_FILES for file in given(getattr(INPUTS, name))],
+    output:
+        LAYERS_CHECKED,
+    log:
+        f"{LOGS}/layers.log",
+    benchmark:
+        f"{COSTS}/layers.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    params:
+        dem=option("dem", INPUTS.dem),
+        roads=option("roads", INPUTS.roads),
+        classes=" ".join(option(name.replace("_", "-"), getattr(INPUTS, name)) for name in CLASS_FILES),
+    message:
+        "Checking DEM, roads and class rasters"
+    shell:
+        "python -m slumpmap check-layers --grid {input.grid:q} {params.dem} {params.roads} {params.classes}"
+        " --out {output:q} 2> {log:q}"
+
+
 rule intake:
     input:
         grid=GRID,
-        positives=INPUTS.positives,
+        positives=for_mapping("positives"),
         negatives=given(INPUTS.negatives),
-        dem=given(INPUTS.dem),
-        roads=given(INPUTS.roads),
         truth=given(INPUTS.truth),
         training_area=given(INPUTS.training_area),
         evaluation_area=given(INPUTS.evaluation_area),
-        classes=[file for name in CLASS_FILES for file in given(getattr(INPUTS, name))],
+        # Not read here: all light checks come before the long ones.
+        checked=LAYERS_CHECKED,
     output:
         positives=f"{RESULTS}/iterations/01/labels/positives.gpkg",
         negatives=f"{RESULTS}/iterations/01/labels/negatives.gpkg",
@@ -102,24 +126,21 @@ rule intake:
     params:
         folder=output_folder,
         negatives=option("negatives", INPUTS.negatives),
-        dem=option("dem", INPUTS.dem),
-        roads=option("roads", INPUTS.roads),
         truth=option("truth", INPUTS.truth),
         training_area=option("training-area", INPUTS.training_area),
         evaluation_area=option("evaluation-area", INPUTS.evaluation_area),
-        classes=" ".join(option(name.replace("_", "-"), getattr(INPUTS, name)) for name in CLASS_FILES),
     message:
-        "Checking outlines, DEM, roads and class rasters"
+        "Checking outlines and areas"
     shell:
-        "python -m slumpmap intake --grid {input.grid:q} --positives {input.positives:q} {params.negatives} {params.dem}"
-        " {params.roads} {params.truth} {params.training_area} {params.evaluation_area} {params.classes}"
+        "python -m slumpmap intake --grid {input.grid:q} --positives {input.positives:q} {params.negatives}"
+        " {params.truth} {params.training_area} {params.evaluation_area}"
         " --out {params.folder:q} 2> {log:q}"
 
 
 rule catalogue:
     input:
         grid=GRID,
-        scenes=INPUTS.catalogue,
+        scenes=for_mapping("catalogue"),
         # Not read here: the light checks come before the long ones.
         checked=rules.intake.output.positives,
     output:

@@ -16,7 +16,7 @@ if HAS_DEM:
     rule slope:
         input:
             dem=INPUTS.dem,
-            checked=rules.intake.output.positives,
+            checked=LAYERS_CHECKED,
         output:
             slope=SLOPE,
             aspect=ASPECT,
@@ -37,7 +37,7 @@ if HAS_DEM:
     rule tpi:
         input:
             dem=INPUTS.dem,
-            checked=rules.intake.output.positives,
+            checked=LAYERS_CHECKED,
         output:
             TERRAIN_FILES["tpi"],
         log:
@@ -56,7 +56,7 @@ if HAS_DEM:
     rule pisr:
         input:
             dem=INPUTS.dem,
-            checked=rules.intake.output.positives,
+            checked=LAYERS_CHECKED,
         output:
             radiation=TERRAIN_FILES["pisr"][0],
             unreliable=TERRAIN_FILES["pisr"][1],
@@ -81,7 +81,7 @@ if HAS_DEM:
         # The DEM as a whole, since drainage is global: 24 bytes a cell.
         input:
             dem=INPUTS.dem,
-            checked=rules.intake.output.positives,
+            checked=LAYERS_CHECKED,
         output:
             lines=TERRAIN_FILES["streams"][0],
             distance=TERRAIN_FILES["streams"][1],

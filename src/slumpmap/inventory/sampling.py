@@ -1,7 +1,8 @@
-"""Values of a raster at points, between the centres of its cells."""
+"""Values of a raster at points: of their own cells, or between the centres of those around."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from slumpmap.errors import InputError
 from slumpmap.raster import open_raster
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+# What is made of cells, the cell of each point, the upper left of the four around it, and its place between them.
+_Take = Callable[[Floats, Places, Places, Floats], Floats]
 
 # Side of the squares that are read at a time, cells.
 _SIDE = 1024
@@ -41,6 +45,20 @@ def bilinear(raster: Path, x: Floats, y: Floats, crs: str, what: str = "raster")
     Raises:
         InputError: the raster is missing, unreadable, damaged or without CRS.
     """
+    return _at_points(raster, x, y, crs, what, _between)
+
+
+def nearest(raster: Path, x: Floats, y: Floats, crs: str, what: str = "raster") -> Floats:
+    """Values of the cells of band 1 that hold points; arguments and errors as `bilinear`.
+
+    Returns:
+        (points,); NaN outside the raster and where the cell has no value.
+    """
+    return _at_points(raster, x, y, crs, what, _own)
+
+
+def _at_points(raster: Path, x: Floats, y: Floats, crs: str, what: str, take: _Take) -> Floats:
+    """Values at points, square by square of the raster."""
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), open_raster(raster, what) as source:
         to_raster = Transformer.from_crs(crs, CRS.from_user_input(source.crs), always_xy=True)
         column, row = ~source.transform * np.array(to_raster.transform(x, y))
@@ -52,11 +70,11 @@ def bilinear(raster: Path, x: Floats, y: Floats, crs: str, what: str = "raster")
         order = np.argsort(square, kind="stable")
         for some in np.split(places[order], np.flatnonzero(np.diff(square[order])) + 1):
             if len(some):
-                values[some] = _of_square(source, raster, what, row[some], column[some])
+                values[some] = _of_square(source, raster, what, row[some], column[some], take)
     return values
 
 
-def _of_square(source: DatasetReader, path: Path, what: str, row: Floats, column: Floats) -> Floats:
+def _of_square(source: DatasetReader, path: Path, what: str, row: Floats, column: Floats, take: _Take) -> Floats:
     """Values at points that lie near each other, in coordinates of the raster's cells."""
     limit = np.array([source.height - 1, source.width - 1])
     own = np.minimum(np.column_stack([row, column]).astype(np.int64), limit)
@@ -70,7 +88,18 @@ def _of_square(source: DatasetReader, path: Path, what: str, row: Floats, column
         cells = np.ma.filled(source.read(1, window=window, masked=True).astype(np.float64), np.nan)
     except RasterioError as error:
         raise InputError(path, f"{what} is damaged ({error})", "copy or make it again") from error
-    first, own, total, weights = first - low, own - low, np.zeros(len(row)), np.zeros(len(row))
+    return take(cells, own - low, first - low, share)
+
+
+def _own(cells: Floats, own: Places, first: Places, share: Floats) -> Floats:  # noqa: ARG001
+    """(points,) value of the cell that holds each point."""
+    values: Floats = cells[own[:, 0], own[:, 1]]
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _between(cells: Floats, own: Places, first: Places, share: Floats) -> Floats:
+    """(points,) mean of the four cells around each point by nearness; (points, 2) rows and columns."""
+    total, weights = np.zeros(len(own)), np.zeros(len(own))
     for down in (0, 1):
         for across in (0, 1):
             i = np.minimum(first[:, 0] + down, cells.shape[0] - 1)

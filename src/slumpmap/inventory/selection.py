@@ -64,6 +64,7 @@ def selection_ratios(
     seed: int,
     repeats: int = 2000,
     level: float = 0.9,
+    landscape_weights: Floats | None = None,
 ) -> pd.DataFrame:
     """Selection ratio of each class: its share among the slumps by its share of the landscape.
 
@@ -81,6 +82,8 @@ def selection_ratios(
         seed: of the draws.
         repeats: number of draws.
         level: share of the draws that the interval holds.
+        landscape_weights: (points,) how much each point stands for, such as the area of a class in a block; None: all
+            alike.
 
     Returns:
         One row a class, sorted: `class`, `slumps`, `share_slumps`, `share_landscape`, `ratio`, `lower`, `upper` (NaN
@@ -93,8 +96,10 @@ def selection_ratios(
     names = np.array(sorted(set(slumps.tolist()) | set(landscape.tolist())), dtype=object)
     blocks = spatial_blocks(block_m, slump_xy[here], landscape_xy[there])
     number = 1 + max((int(block.max(initial=-1)) for block in blocks), default=-1)
+    weights = (None, None if landscape_weights is None else landscape_weights[there])
     counts = [
-        _counts(block, classes, names, number) for block, classes in zip(blocks, (slumps, landscape), strict=True)
+        _counts(block, classes, names, number, weight)
+        for block, classes, weight in zip(blocks, (slumps, landscape), weights, strict=True)
     ]
     shares = [_shares(table.sum(axis=0)) for table in counts]
     lower, upper = _block_interval(counts, seed, repeats, level)
@@ -123,10 +128,10 @@ def selection_ratios(
     return table
 
 
-def _counts(block: Rows, classes: NDArray[Any], names: NDArray[Any], blocks: int) -> Floats:
-    """(blocks, classes) number of rows."""
+def _counts(block: Rows, classes: NDArray[Any], names: NDArray[Any], blocks: int, weights: Floats | None) -> Floats:
+    """(blocks, classes) number of rows, or the sum of their weights."""
     column = pd.Index(names).get_indexer(pd.Index(classes)) if len(classes) else np.empty(0, dtype=np.intp)
-    flat: Floats = np.bincount(block * len(names) + column, minlength=blocks * len(names)).astype(np.float64)
+    flat: Floats = np.bincount(block * len(names) + column, weights, minlength=blocks * len(names)).astype(np.float64)
     counts: Floats = flat.reshape(blocks, len(names))
     return counts
 

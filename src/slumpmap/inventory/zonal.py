@@ -32,7 +32,7 @@ from rasterio.windows import Window
 
 from slumpmap.errors import InputError
 from slumpmap.inventory.cover import Outlines, Rectangles, cover, outlines_of
-from slumpmap.inventory.sums import Kind, add_weights, sums_of
+from slumpmap.inventory.sums import Kind, Sums, add_weights, sums_of
 from slumpmap.raster import open_raster
 
 Floats = NDArray[np.float64]
@@ -89,13 +89,35 @@ def zonal_statistics(polygons: gpd.GeoSeries, layers: Sequence[Layer]) -> list[p
     Raises:
         InputError: a raster is missing, unreadable, damaged or without CRS.
     """
-    tables: dict[int, pd.DataFrame] = {}
+    sums = [sums_of(layer.kind, len(polygons), layer.classes) for layer in layers]
+    found = walk(polygons, layers, sums)
+    return [
+        _with_cover(total.table(), total.count, *areas, polygons.index)
+        for total, areas in zip(sums, found, strict=True)
+    ]
+
+
+def walk(polygons: gpd.GeoSeries, layers: Sequence[Layer], sums: Sequence[Sums]) -> list[tuple[Floats, Floats]]:
+    """Adds the pixels of rasters under polygons to sums, one of each layer, tile by tile.
+
+    Args:
+        polygons: as `zonal_statistics`.
+        layers: as `zonal_statistics`.
+        sums: what takes the covered pixels of each layer.
+
+    Returns:
+        For each layer (polygons,) the area within the raster and the whole area, pixels.
+
+    Raises:
+        InputError: as `zonal_statistics`.
+    """
+    areas: dict[int, tuple[Floats, Floats]] = {}
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), ExitStack() as stack:
         sources = [stack.enter_context(open_raster(layer.path, layer.what)) for layer in layers]
         for members in _same_grid(sources):
-            found = _of_grid(polygons, [layers[n] for n in members], [sources[n] for n in members])
-            tables |= dict(zip(members, found, strict=True))
-    return [tables[n] for n in range(len(layers))]
+            files, totals = [sources[n] for n in members], [sums[n] for n in members]
+            areas |= dict.fromkeys(members, _of_grid(polygons, [layers[n] for n in members], files, totals))
+    return [areas[n] for n in range(len(layers))]
 
 
 def _same_grid(sources: Sequence[DatasetReader]) -> list[list[int]]:
@@ -113,13 +135,14 @@ def _same_grid(sources: Sequence[DatasetReader]) -> list[list[int]]:
     return groups
 
 
-def _of_grid(polygons: gpd.GeoSeries, layers: Sequence[Layer], sources: Sequence[DatasetReader]) -> list[pd.DataFrame]:
-    """Statistics of layers that have the same cells."""
+def _of_grid(
+    polygons: gpd.GeoSeries, layers: Sequence[Layer], sources: Sequence[DatasetReader], sums: Sequence[Sums]
+) -> tuple[Floats, Floats]:
+    """Walks layers that have the same cells; (polygons,) area within them and whole area, pixels."""
     first = sources[0]
     shapes = (polygons if polygons.crs == first.crs else polygons.to_crs(first.crs)).to_numpy()
     # What the raster's CRS cannot hold is as far outside as can be.
     usable = np.flatnonzero(np.isfinite(shapely.bounds(shapes)).all(axis=1))
-    sums = [sums_of(layer.kind, len(shapes), layer.classes) for layer in layers]
     area, inside = np.zeros(len(shapes)), np.zeros(len(shapes))
     if len(usable):
         outlines = outlines_of(shapes[usable], first.transform)
@@ -134,7 +157,7 @@ def _of_grid(polygons: gpd.GeoSeries, layers: Sequence[Layer], sources: Sequence
             window = Window(left, top, right - left, bottom - top)
             for layer, source, total in zip(layers, sources, sums, strict=True):
                 total.add(rows, start, cell, weight, _values(layer, source, window))
-    return [_with_cover(total.table(), total.count, inside, area, polygons.index) for total in sums]
+    return inside, area
 
 
 def _with_cover(table: pd.DataFrame, count: Floats, inside: Floats, area: Floats, index: pd.Index) -> pd.DataFrame:

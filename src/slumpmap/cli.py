@@ -22,6 +22,7 @@ from slumpmap import (
     cli_qgis,
     cli_ranking,
     cli_review,
+    cli_site,
     cli_terrain,
 )
 from slumpmap.config import (
@@ -708,7 +709,17 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-for room in (cli_analysis, cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain):
+for room in (
+    cli_analysis,
+    cli_compare,
+    cli_growth,
+    cli_inventory,
+    cli_qgis,
+    cli_ranking,
+    cli_review,
+    cli_site,
+    cli_terrain,
+):
     for command in room.COMMANDS:
         app.add_command(command)
 

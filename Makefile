@@ -2,7 +2,7 @@
 # make test      set up, then every check of the project
 # make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
 #
-# make page      bundle the review page anew (needs Node.js; the bundle is committed)
+# make page      bundle the review page and the report's page anew (needs Node.js; the bundles are committed)
 #
 # PYTHON=python3.12 chooses the interpreter (3.11 or newer), CORES=4 the number of cores.
 PYTHON ?= python3
@@ -33,4 +33,4 @@ test: lint
 	pytest
 
 page:
-	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build
+	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build && npm run build-site

@@ -23,6 +23,7 @@ from slumpmap import (
     cli_qgis,
     cli_ranking,
     cli_review,
+    cli_site,
     cli_terrain,
 )
 from slumpmap.config import (
@@ -718,6 +719,7 @@ for room in (
     cli_qgis,
     cli_ranking,
     cli_review,
+    cli_site,
     cli_terrain,
 ):
     for command in room.COMMANDS:

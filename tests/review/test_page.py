@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from rasterio.features import rasterize
 from room_maker import Campaign
 
 from slumpmap.review.decisions import read_decisions
 from slumpmap.review.outcome import make_outcome
 from slumpmap.vector import read_layer, write_layer
+from slumpmap.yearly import Yearly, write_yearly
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
@@ -204,6 +207,28 @@ def test_a_note_is_typed_without_setting_off_keys(browser, served, campaign):
     assert decided(campaign)["00"]["note"] == "axe 123, Grüße"
 
 
+def test_what_is_being_written_survives_the_answers_of_the_server(browser, served):
+    """The page is drawn anew while it plays, and when an answer comes: a note that is half written stays."""
+    page = visit(browser, served())
+    held = []
+    page.route("**/decision", lambda route: route.continue_() if held else held.append(route))
+    page.keyboard.press("Space")
+    page.keyboard.press("q")
+    page.keyboard.press("/")
+    page.keyboard.type("half a no")
+    wait_until(lambda: text(page, "saved") == "saving" and held, "the tick is on its way")
+    held[0].continue_()
+    saved(page)
+    shown = text(page, "frame")
+    wait_until(lambda: text(page, "frame") != shown, "it plays")
+    page.keyboard.type("te")
+    assert page.get_by_test_id("note").input_value() == "half a note"
+    page.keyboard.press("Escape")
+    saved(page)
+    page.keyboard.press("u")
+    wait_until(lambda: page.get_by_test_id("note").input_value() == "", "the note is taken back")
+
+
 def test_a_reload_continues_where_the_reviewer_was(browser, served):
     page = visit(browser, served())
     press(page, "x", "x", "h")
@@ -244,13 +269,13 @@ def middle_of_the_view(page):
 
 
 def test_a_moved_corner_is_kept_through_a_reload(browser, served, campaign):
-    """The candidate is a square of 60 m in the middle of a chip of 660 m: its corner is dragged outward."""
+    """The candidate is a square of 60 m in the middle of a chip of 660 m, which is as wide as the view."""
     server = served()
     page = visit(browser, server)
     page.keyboard.press("g")
     wait_until(lambda: "0.360 ha" in text(page, "edited-area"), "the candidate's own area")
     x, y, box = middle_of_the_view(page)
-    metres = 660 / (box["height"] - 16)
+    metres = 660 / box["width"]
     page.mouse.move(x + 30 / metres, y - 30 / metres)
     page.mouse.down()
     page.mouse.move(x + 45 / metres, y - 45 / metres, steps=5)
@@ -403,7 +428,7 @@ def test_reviewer_two_then_the_adjudicator(browser, served, campaign):
     page = visit(browser, chen)
     assert (text(page, "listed"), page.get_by_test_id("opinion").count()) == ("2", 2)
     assert "anna slump" in text(page, "opinions")
-    press(page, "A")
+    page.keyboard.press("Shift+A")
     wait_until(lambda: text(page, "place") == "2", "next")
     page.keyboard.press("0")
     assert text(page, "decided") == "1"  # an adjudicator has no key for unsure
@@ -429,6 +454,242 @@ def test_a_decision_file_opens_where_the_page_left_it(browser, served, campaign)
     write_layer(layer, path)
     page = visit(browser, served())
     wait_until(lambda: text(page, "slumps") == "1", "taken over from QGIS")
+
+
+def area_of(page):
+    return float(text(page, "edited-area").split()[0])
+
+
+def test_what_is_ticked_and_drawn_before_the_verdict_is_saved_at_once(browser, served):
+    page = visit(browser, served())
+    page.keyboard.press("q")
+    page.keyboard.press("i")
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    page.keyboard.press("n")
+    page.keyboard.press("Shift+ArrowRight")
+    wait_until(lambda: area_of(page) != 0.36, "a corner moved by a key")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    wait_until(lambda: text(page, "place") == "2", "on")
+    saved(page)
+    page.reload()
+    page.get_by_test_id("area").wait_for(timeout=SECONDS)
+    assert (text(page, "place"), text(page, "verdict"), text(page, "decided")) == ("1", "open", "0")
+    assert page.get_by_test_id("criterion-1").get_attribute("aria-pressed") == "true"
+    assert page.get_by_test_id("initiation").input_value() == "before 2017"
+    assert "drawn" in text(page, "legend")
+    page.keyboard.press("u")
+    wait_until(lambda: "drawn" not in text(page, "legend"), "the drawing is taken back")
+    page.keyboard.press("u")
+    wait_until(lambda: page.get_by_test_id("initiation").input_value() == "", "then the initiation")
+
+
+def test_a_key_that_is_held_down_judges_one_candidate(browser, served):
+    page = visit(browser, served())
+    page.keyboard.down("x")
+    wait_until(lambda: text(page, "place") == "2", "next")
+    for _ in range(5):
+        page.keyboard.down("x")
+        page.wait_for_timeout(60)
+    page.keyboard.up("x")
+    assert (text(page, "place"), text(page, "decided")) == ("2", "1")
+
+
+def test_a_key_belongs_to_the_button_that_has_the_focus(browser, served):
+    """Who works without a mouse reaches a button with Tab: Enter presses it, and decides nothing."""
+    page = visit(browser, served())
+    page.get_by_test_id("help").focus()
+    page.keyboard.press("Enter")
+    page.get_by_test_id("dialog").wait_for(timeout=SECONDS)
+    page.keyboard.press("Escape")
+    wait_until(lambda: page.get_by_test_id("dialog").count() == 0, "closed")
+    # A click does not leave the focus behind, which would make the button's own of the next Enter.
+    page.get_by_test_id("play").click()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    wait_until(lambda: text(page, "place") == "2", "the key is the page's")
+    assert text(page, "slumps") == "1"
+
+
+def test_capitals_by_caps_lock_are_the_same_keys(browser, served):
+    page = visit(browser, served())
+    page.locator("body").dispatch_event("keydown", {"key": "X", "code": "KeyX", "bubbles": True})
+    wait_until(lambda: text(page, "place") == "2", "rejected")
+
+
+def test_keys_of_the_browser_judge_nothing(browser, served):
+    """Ctrl, Alt and Meta with a digit change tabs."""
+    page = visit(browser, served())
+    for modifier in ("ctrlKey", "altKey", "metaKey"):
+        for key, code in (("1", "Digit1"), ("x", "KeyX"), ("h", "KeyH")):
+            event = {"key": key, "code": code, "bubbles": True, modifier: True}
+            page.locator("body").dispatch_event("keydown", event)
+    assert (text(page, "place"), text(page, "decided")) == ("1", "0")
+
+
+def test_growth_of_the_slump_decided_just_before_is_shown_and_confirmed(browser, served, campaign):
+    """Nothing is there in 2017; all of it from 2018 on."""
+    grid, outline = campaign.grid, campaign.candidates.geometry[0]
+    window = grid.window_of(outline.buffer(60).bounds)
+    seen = rasterize([(outline, 1)], (window.height, window.width), transform=grid.window_transform(window))
+    values = np.stack([np.full(seen.shape, 12), np.where(seen, 230, 12), np.where(seen, 230, 12)]).astype(np.uint8)
+    place = Yearly.on(grid, window, (2017, 2018, 2019), 2019, values)
+    write_yearly(campaign.iteration / "review/yearly/x000_y000.zip", [(campaign.candidates["id"][0], place)])
+    page = visit(browser, served())
+    press(page, "h")
+    wait_until(lambda: page.get_by_test_id("measured-of").count() == 1, "measured")
+    assert text(page, "measured-of") == "of 1, just decided"
+    assert (text(page, "suggested"), text(page, "confirmed")) == ("2017-2018", "not yet")
+    page.keyboard.press("y")
+    wait_until(lambda: text(page, "confirmed") == "2017-2018", "confirmed")
+    assert text(page, "place") == "2"
+    saved(page)
+    page.keyboard.press("ArrowUp")
+    wait_until(lambda: text(page, "place") == "1", "back")
+    assert page.get_by_test_id("initiation").input_value() == "2017-2018"
+    press(page, "h")
+    wait_until(lambda: page.get_by_test_id("measured-of").count() == 1, "measured again")
+    press(page, "x")
+    wait_until(lambda: page.get_by_test_id("measured").count() == 0, "until the next verdict")
+
+
+def test_escape_gives_up_the_line_then_the_tool_then_the_drawing(browser, served):
+    page = visit(browser, served())
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    page.keyboard.press("n")
+    page.keyboard.press("ArrowUp")
+    wait_until(lambda: area_of(page) != 0.36, "moved")
+    moved = area_of(page)
+    page.keyboard.press("x")
+    x, y, _ = middle_of_the_view(page)
+    page.mouse.click(x - 90, y)
+    page.mouse.move(x + 20, y, steps=3)
+    # Nothing else can push what is being drawn off the desk.
+    assert page.locator("button.place").is_disabled()
+    for tool in ("tool-split", "tool-corners"):
+        page.keyboard.press("Escape")
+        wait_until(lambda: page.get_by_test_id(tool).get_attribute("aria-pressed") == "true", tool)  # noqa: B023
+        assert area_of(page) == moved
+    page.keyboard.press("Escape")
+    wait_until(lambda: page.get_by_test_id("edited-area").count() == 0, "closed")
+    assert "drawn" not in text(page, "legend")
+
+
+def test_who_leaves_the_page_while_drawing_is_asked_first(browser, served):
+    page = visit(browser, served())
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    page.close(run_before_unload=True)
+    wait_until(lambda: area_of(page) == 0.36 and asked, "asked")
+    assert asked == ["beforeunload"]
+
+
+def test_images_are_looked_at_while_drawing(browser, served):
+    """Keys of the images that the drawing does not need itself go on to work."""
+    page = visit(browser, served())
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    scale = page.locator(".ol-scale-line-inner").first
+    before = scale.inner_text(), scale.bounding_box()["width"]
+    page.keyboard.press("+")
+    wait_until(lambda: (scale.inner_text(), scale.bounding_box()["width"]) != before, "zoomed")
+    page.keyboard.press("v")
+    wait_until(lambda: "Relief" in text(page, "frame"), "relief")
+    page.keyboard.press("ArrowLeft")
+    assert "Relief" in text(page, "frame")  # the arrows move a corner
+    page.keyboard.press("?")
+    assert "zoom in" in text(page, "dialog") and "next date" not in text(page, "dialog")
+
+
+def test_a_piece_is_cut_off_and_dropped(browser, served, campaign):
+    server = served()
+    page = visit(browser, server)
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    page.keyboard.press("x")
+    x, y, _ = middle_of_the_view(page)
+    page.mouse.click(x - 90, y)
+    page.mouse.click(x + 90, y)
+    page.keyboard.press("Enter")
+    wait_until(lambda: not page.get_by_test_id("tool-drop").is_disabled(), "two pieces")
+    page.keyboard.press("k")
+    page.mouse.click(x, y - 25)
+    wait_until(lambda: area_of(page) == pytest.approx(0.18, abs=0.01), "the northern half is gone")
+    page.keyboard.press("u")
+    wait_until(lambda: area_of(page) == pytest.approx(0.36, abs=0.01), "and back")
+    page.keyboard.press("y")
+    wait_until(lambda: area_of(page) == pytest.approx(0.18, abs=0.01), "and gone again")
+    page.keyboard.press("Enter")
+    press(page, "h")
+    saved(page)
+    server.stop()
+    own, kept = campaign.candidates.geometry[0], decided(campaign)["00"].geometry
+    assert kept.bounds[3] == pytest.approx((own.bounds[1] + own.bounds[3]) / 2, abs=2)
+    assert kept.bounds[1] == pytest.approx(own.bounds[1], abs=0.01)
+
+
+def test_a_cut_that_cuts_nothing_is_told_and_can_be_drawn_again(browser, served):
+    page = visit(browser, served())
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    page.keyboard.press("x")
+    x, y, _ = middle_of_the_view(page)
+    for left in (x, x - 90):
+        page.mouse.click(left, y)
+        page.mouse.click(x + 90, y)
+        assert page.get_by_test_id("tool-split").get_attribute("aria-pressed") == "true"
+        page.keyboard.press("Enter")
+        if left == x:
+            wait_until(lambda: page.get_by_test_id("edit-message").count() == 1, "told")
+            assert "from one side to the other" in text(page, "edit-message")
+    wait_until(lambda: not page.get_by_test_id("tool-drop").is_disabled(), "two pieces")
+    assert page.get_by_test_id("tool-corners").get_attribute("aria-pressed") == "true"
+
+
+def test_a_boundary_that_was_only_looked_at_stays_the_candidates_own(browser, served, campaign):
+    server = served()
+    page = visit(browser, server)
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36, "editing")
+    page.keyboard.press("Enter")
+    press(page, "h")
+    saved(page)
+    server.stop()
+    assert decided(campaign)["00"].geometry.equals(campaign.candidates.geometry[0])
+
+
+def test_a_fault_of_the_server_loses_nothing(browser, served):
+    page = visit(browser, served())
+    faults = []
+
+    def fail(route):
+        faults.append(route.request.post_data_json["act"])
+        route.fulfill(status=500, body="Internal Server Error")
+
+    page.route("**/decision", fail)
+    press(page, "x")
+    wait_until(lambda: "not saved" in text(page, "saved") and len(faults) >= 2, "tried again")
+    page.keyboard.press("u")
+    page.unroute("**/decision")
+    wait_until(lambda: text(page, "saved") == "saved", "saved")
+    wait_until(lambda: (text(page, "place"), text(page, "verdict")) == ("1", "open"), "the undo followed in its turn")
+    assert len(set(faults)) == 1
+
+
+def test_a_picture_that_cannot_be_loaded_is_named(browser, served):
+    server = served()
+    page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
+    page.route("**/chips/1/0.jpg", lambda route: route.abort())
+    page.goto(server.address)
+    page.get_by_test_id("area").wait_for(timeout=SECONDS)
+    page.keyboard.press("ArrowRight")
+    wait_until(lambda: "could not be loaded" in text(page, "frame"), "named")
+    page.keyboard.press("ArrowRight")
+    wait_until(lambda: "could not" not in text(page, "frame"), "the other dates are there")
 
 
 def test_the_page_fits_both_screens_without_scrolling(browser, served):

@@ -156,6 +156,16 @@ def test_deciding_and_taking_back(client):
     assert client.post("api/undo", act=str(uuid.uuid4()), tab=client.tab)[0] == 404
 
 
+def test_a_verdict_is_saved_though_the_yearly_probabilities_are_damaged(client, campaign):
+    (campaign.iteration / "review/yearly").mkdir()
+    for tile in campaign.grid.tiles:
+        (campaign.iteration / f"review/yearly/{tile.id}.zip").write_bytes(b"no archive")
+    status, answer = client.decide(1, client.get("api/items/1")[1]["version"], verdict="slump", probability="low")
+    assert (status, answer["item"]["verdict"]) == (200, "slump")
+    assert "cannot be read" in answer["growth"]["unavailable"]
+    assert client.post("api/undo", act=str(uuid.uuid4()), tab=client.tab)[0] == 200
+
+
 def test_a_second_window_is_told(client):
     other = str(uuid.uuid4())
     assert client.post("api/session", tab=other)[0] == 409

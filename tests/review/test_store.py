@@ -140,6 +140,7 @@ def test_undo_is_a_stack_and_no_act_is_ever_lost(tmp_path_factory, steps):
                     assert state.item == undone
                     rows += 1
             assert {key: state.opinion.verdict for key, state in store.states().items()} == now
+            assert store.verdicts() == {"abc"[key - 1]: verdict for key, verdict in now.items() if verdict}
         assert store.acts() == rows
 
 
@@ -154,6 +155,14 @@ for item in itertools.count(1):
     store.decide(f"act-{item}", "tab", item, 0, 1.0, Opinion(verdict="reject"))
     print(item, flush=True)
 """
+
+
+def test_verdicts_are_those_of_first_showings(store):
+    repeat = next(state.item for state in store.states().values() if state.repeated)
+    store.decide("act-1", TAB, repeat, 0, 1.0, REJECT)
+    assert store.verdicts() == {}
+    store.decide("act-2", TAB, 1, 0, 1.0, SLUMP)
+    assert store.verdicts() == {store.state(1).candidate: "slump"}
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path):

@@ -43,6 +43,13 @@ def test_campaign_ends_with_an_inventory_tables_and_figures(unbroken):
     assert figures["recall"] > figures["iterations"][0]["positives"] / 20
     for name in ("table2.md", "map.png", "map.pdf", "areas.png", "iterations.png", "missing.png", "contact_sheet.png"):
         assert (results / "report" / name).stat().st_size > 0
+    assert (results / "report" / "index.html").exists()
+    sheets = json.loads((results / "report" / "sheets" / "sheets.json").read_text())["sheets"]
+    assert [sheet["id"] for sheet in sheets] == list(inventory(workflow)["id"])
+    # The site is told all that was made; results in words have a rule of their own.
+    told = json.loads((results / "report/site/data.js").read_text().removeprefix("window.slumpmap = ").strip(";\n"))
+    assert [what for what in told["absent"] if "results.md" not in what] == []
+    assert {table["title"] for table in told["analysis"][0]["tables"]} >= {"Selection ratios", "Clusters: Ripley's K"}
     assert "iteration 02: decided" in output
     slumps = inventory(workflow)
     everywhere = ["elevation_headwall", "pisr_mean", "near_stream", "vegetation", "scene_dates"]

@@ -256,11 +256,40 @@ def published_file(wildcards):
     return [PUBLISHED] if wildcards.study == "given" and campaign.analysis.published else []
 
 
+def studies_here():
+    """The studies that can be made: without any layer there is nothing to hold the campaign's own inventory against."""
+    return STUDIES if GROUND else [study for study in STUDIES if study != "own"]
+
+
+def shown_on_site(wildcards):
+    """Input function: what the site takes from the campaign's folder, as far as the campaign makes it."""
+    shown = [*analysed(studies_here()), *written(studies_here())]
+    if not campaign.maps:
+        return [*shown, *rules.given_inventory.output]
+    return [
+        *shown,
+        CATALOGUE,
+        *rules.inventory.output,
+        *([] if campaign.arts is None else rules.arts.output),
+        *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/model.json")(wildcards)),
+        *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
+        *of_all_iterations("outcome/outcome.json")(wildcards),
+        *all_decisions(wildcards),
+        *rules.summary.output,
+        *rules.table2.output,
+        *rules.missing.output,
+        *rules.map.output,
+        *rules.area_histogram.output,
+        *rules.contact_sheet.output,
+        *rules.iterations_figure.output,
+        *rules.reliability_figure.output,
+    ]
+
+
 def products(wildcards=None):
     """What a run makes in the end."""
     if not campaign.maps:
-        return [*analysed(STUDIES), *written(STUDIES)]
-    held = STUDIES if GROUND else set(STUDIES) - {"own"}
+        return [*analysed(STUDIES), *written(STUDIES), rules.site.output.page]
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         *of_all_iterations("review/queue.gpkg")(wildcards),
@@ -277,8 +306,9 @@ def products(wildcards=None):
         rules.missing.output.png,
         rules.contact_sheet.output.png,
         rules.summary.output.summary,
-        *analysed(held),
-        *written(held),
+        rules.site.output.page,
+        *analysed(studies_here()),
+        *written(studies_here()),
     ]
 
 

@@ -362,18 +362,15 @@ class Room:
         raise editing.EditError("There is no such neighbour.")
 
     def growth(self, candidate: str, opinion: Opinion) -> dict[str, Any]:
-        """What is measured of a slump in the images of all years, or why nothing is (`unavailable`).
-
-        Raises:
-            InputError: the yearly probabilities cannot be read.
-        """
+        """What is measured of a slump in the images of all years, or why nothing is (`unavailable`)."""
         path = self.places.yearly / f"{self._tiles[self._rows[candidate]]}.zip"
-        yearly = read_yearly(path, candidate) if path.exists() else None
-        if yearly is None:
-            return {"unavailable": "There are no yearly probabilities of this candidate."}
         boundary = self.outline(candidate) if opinion.outline is None else opinion.outline
         uphill = self.meta(candidate)["uphill_deg"]
+        # A verdict stands whatever can be measured: nothing of this may look as if it had not been saved.
         try:
+            yearly = read_yearly(path, candidate) if path.exists() else None
+            if yearly is None:
+                return {"unavailable": "There are no yearly probabilities of this candidate."}
             return measure(yearly, boundary, opinion.headwall_line, uphill, self.config.growth).as_json()
         except InputError as error:
             return {"unavailable": f"Nothing can be measured: {error.fault}."}

@@ -12,19 +12,25 @@ export class Refusal extends Error {
   }
 }
 
-// Thrown where the server cannot be reached; the act may be tried again.
+// Thrown where there is no answer of this server; the request may be tried again.
 export class Unreachable extends Error {}
 
+// Longer than any answer takes: a server that hangs must not look like one that is saving.
+const PATIENCE_MS = 30_000;
+
 async function call<T>(path: string, body?: unknown): Promise<T> {
-  const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const post = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   let answer: Response;
+  let content;
   try {
-    answer = await fetch(path, options);
+    answer = await fetch(path, { ...post, signal: AbortSignal.timeout(PATIENCE_MS) });
+    content = await answer.json();
   } catch {
     throw new Unreachable("The server cannot be reached.");
   }
-  const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refusal(answer.status, content.error ?? "http", content.message ?? answer.statusText, content);
+  // A fault of the server, or another program at its address, says nothing about the request.
+  if (answer.status >= 500 || (!answer.ok && !content.error)) throw new Unreachable("The server has a fault.");
+  if (!answer.ok) throw new Refusal(answer.status, content.error, content.message ?? answer.statusText, content);
   return content as T;
 }
 

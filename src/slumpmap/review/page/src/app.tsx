@@ -6,11 +6,14 @@ import { listen, type Group } from "./keys";
 import { EditPanel, Panel } from "./panels";
 import { Dialog, Help, Message, Strip, TopBar } from "./parts";
 import type { Loaded } from "./pictures";
-import type { Bounds } from "./types";
-import { COLOURS, sharedView, Viewer, type Ground } from "./viewer";
+import { asGeometry, COLOURS, sharedView, Viewer, type Ground } from "./viewer";
 
 const PLAY_MS = 700;
 const BLINK_MS = 350;
+// Largest part of the view's shorter side that a candidate takes up.
+const CANDIDATE_SHARE = 0.75;
+// Of the wide image, where another date than its own is looked at.
+const SURROUND = 0.35;
 
 export interface Look {
   frame: number;
@@ -40,8 +43,10 @@ export function App({ desk }: { desk: Desk }) {
     viewers.current = [new Viewer(left.current as HTMLDivElement, view), new Viewer(right.current as HTMLDivElement, view)];
     desk.onChange(() => redraw(null));
     desk.onShow(({ data }) => {
-      setEditor((open) => (open?.close(), null));
-      setLook((before) => ({ ...before, frame: data.meta.mapping_frame, other: 0, relief: false, playing: "no" }));
+      setEditor((open) => (open?.close(), (desk.engaged = false), null));
+      const { frames, mapping_frame } = data.meta;
+      const other = Math.max(frames.findIndex(({ state }, number) => number !== mapping_frame && state !== "missing" && state !== "cloudy"), 0);
+      setLook((before) => ({ ...before, frame: mapping_frame, other, relief: false, playing: "no" }));
     });
   }, []);
 
@@ -53,7 +58,7 @@ export function App({ desk }: { desk: Desk }) {
   useLayoutEffect(() => {
     // Here the page has its final layout, which the first candidate brings about.
     if (!loaded) return;
-    fit(viewers.current[0], loaded.data.meta.bounds);
+    fit(viewers.current[0], loaded);
     mark(viewers.current[0], shown.current === 0);
     shown.current += 1;
   }, [loaded]);
@@ -71,16 +76,17 @@ export function App({ desk }: { desk: Desk }) {
         <div class="view" ref={left}>
           {loaded && <Badge loaded={loaded} number={look.frame} relief={look.relief} test="frame" />}
           {loaded && <Arrows uphill={loaded.data.meta.uphill_deg} />}
+          {loaded && <Legend desk={desk} loaded={loaded} look={look} editing={editor !== null} />}
         </div>
         <div class="view second" ref={right}>
           {loaded && <Badge loaded={loaded} number={look.other} relief={false} test="frame-other" />}
         </div>
-        {desk.queue().length === 0 && <p class="empty">There is nothing to inspect in this iteration.</p>}
+        {!loaded && desk.rows.size === 0 && <p class="empty">There is nothing to inspect in this iteration.</p>}
       </section>
       {loaded && <Strip loaded={loaded} look={look} change={change} />}
       <aside>
         {editor ? (
-          <EditPanel editor={editor} mmu={desk.campaign.mmu_ha} keep={() => keep(desk, editor, setEditor)} cancel={() => cancel(editor, setEditor)} />
+          <EditPanel editor={editor} mmu={desk.campaign.mmu_ha} keep={() => keep(desk, editor, setEditor)} cancel={() => cancel(desk, editor, setEditor)} />
         ) : (
           loaded && <Panel desk={desk} loaded={loaded} edit={() => startEditing(desk, viewers, setEditor)} />
         )}
@@ -109,14 +115,47 @@ function JumpForm({ go }: { go: (place: number) => void }) {
 
 function Badge({ loaded, number, relief, test }: { loaded: Loaded; number: number; relief: boolean; test: string }) {
   const frame = loaded.data.meta.frames[number];
-  const words = { ok: "", partly: "partly seen", cloudy: "cloud", missing: "no image" }[frame.state];
+  const there = relief ? loaded.relief : loaded.frames[number];
+  const words = there ? { ok: "", partly: "partly seen", cloudy: "cloud", missing: "no image" }[frame.state] : "the picture could not be loaded";
   const days = frame.dates.filter((day) => day !== frame.date).join(", ");
   return (
     <div class="badge" data-test={test}>
       <strong>{relief ? "Relief" : frame.label}</strong>
       {relief ? ` contours every ${loaded.data.meta.relief?.contour_m} m` : ` ${days}`}
-      {!relief && words && <em> {words}</em>}
+      {(!relief || !there) && words && <em> {words}</em>}
     </div>
+  );
+}
+
+const AROUND = { known: "known slump", candidate: "other candidate", rejected: "rejected before" };
+
+// What the lines on the image are; only those that are there.
+function Legend({ desk, loaded, look, editing }: { desk: Desk; loaded: Loaded; look: Look; editing: boolean }) {
+  const { around, outline } = loaded.data.meta;
+  const { opinions } = loaded.data;
+  const { boundary, headwall } = desk.draft;
+  const kinds = (["known", "candidate", "rejected"] as const).filter((kind) => look.around && around.some((place) => place.kind === kind));
+  const own = boundary ? "boundary, drawn" : "candidate";
+  return (
+    <ul class="legend" data-test="legend">
+      {look.outline && outline && (opinions.length === 0 || boundary) && <Line kind="outline" colour={COLOURS.outline} words={own} />}
+      {look.outline && !boundary && opinions.map(({ reviewer }, number) => <Line key={reviewer} kind="outline" colour={COLOURS.opinions[number]} words={reviewer} />)}
+      {(headwall || editing) && look.outline && <Line kind="outline" colour={COLOURS.headwall} words="headwall" />}
+      {kinds.map((kind) => (
+        <Line key={kind} kind={kind} words={AROUND[kind]} />
+      ))}
+    </ul>
+  );
+}
+
+function Line({ kind, words, colour }: { kind: string; words: string; colour?: string }) {
+  return (
+    <li>
+      <svg class={kind} viewBox="0 0 24 6" aria-hidden="true">
+        <line x1="0" y1="3" x2="24" y2="3" stroke={colour} />
+      </svg>
+      {words}
+    </li>
   );
 }
 
@@ -137,16 +176,22 @@ function Arrows({ uphill }: { uphill: number | null }) {
   );
 }
 
-function fit(viewer: Viewer, bounds: Bounds): void {
+// The chip fills the view, as large as it gets without cutting the candidate.
+function fit(viewer: Viewer, { data: { meta } }: Loaded): void {
   viewer.map.updateSize();
-  // The size is named, since the view would else take that of the hidden second map.
-  viewer.map.getView().fit(bounds, { size: viewer.map.getSize(), padding: [8, 8, 8, 8] });
+  const [width, height] = viewer.map.getSize() as [number, number];
+  const [west, south, east, north] = meta.bounds;
+  const extent = asGeometry(meta.outline).getExtent();
+  const candidate = Math.max(extent[2] - extent[0], extent[3] - extent[1]);
+  const view = viewer.map.getView();
+  view.setCenter([(west + east) / 2, (south + north) / 2]);
+  view.setResolution(Math.max((east - west) / Math.max(width, height), candidate / (CANDIDATE_SHARE * Math.min(width, height))));
 }
 
-// What a reviewer waits for: the time from the key to the picture on the screen.
+// What a reviewer waits for: the time from the key, as the keyboard tells it, to the picture on the screen.
 let pressed = 0;
-addEventListener("keydown", () => (pressed = performance.now()), true);
-addEventListener("pointerdown", () => (pressed = performance.now()), true);
+addEventListener("keydown", (event) => (pressed = event.timeStamp), true);
+addEventListener("pointerdown", (event) => (pressed = event.timeStamp), true);
 
 function mark(viewer: Viewer, first: boolean): void {
   viewer.painted(() => {
@@ -157,17 +202,19 @@ function mark(viewer: Viewer, first: boolean): void {
 
 function paint(viewers: Viewer[], loaded: Loaded, look: Look, desk: Desk, editor: Editor | null): void {
   const { meta } = loaded.data;
-  const wide: Ground = { bounds: meta.context.bounds, picture: loaded.context };
-  const chip = (picture: ImageBitmap): Ground[] => [wide, { bounds: meta.bounds, picture }];
-  viewers[0].show(chip(look.relief && loaded.relief ? loaded.relief : loaded.frames[look.frame]));
-  viewers[1].show(chip(loaded.frames[look.other]));
+  // The wide image is of the mapping year: beside another date it must not be taken for that date.
+  const wide = (opacity: number): Ground[] => (loaded.context ? [{ bounds: meta.context.bounds, picture: loaded.context, opacity }] : []);
+  const chip = (picture: ImageBitmap | null, number: number | null): Ground[] =>
+    picture ? [...wide(number === meta.mapping_frame ? 1 : SURROUND), { bounds: meta.bounds, picture, opacity: 1 }] : [];
+  viewers[0].show(look.relief ? chip(loaded.relief, null) : chip(loaded.frames[look.frame], look.frame));
+  viewers[1].show(chip(loaded.frames[look.other], look.other));
   const boundary = desk.draft.boundary ?? meta.outline;
   const opinions = loaded.data.opinions.map((opinion, number) => ({
-    kind: "drawn" as const,
+    kind: "outline" as const,
     geometry: opinion.decision.boundary ?? meta.outline,
     colour: COLOURS.opinions[number],
   }));
-  const own = opinions.length && !desk.draft.boundary ? opinions : [{ kind: desk.draft.boundary ? ("drawn" as const) : ("outline" as const), geometry: boundary }];
+  const own = opinions.length && !desk.draft.boundary ? opinions : [{ kind: "outline" as const, geometry: boundary }];
   const headwall = desk.draft.headwall ? [{ kind: "headwall" as const, geometry: desk.draft.headwall }] : [];
   for (const viewer of viewers) {
     viewer.light(look.brightness, look.contrast);
@@ -183,51 +230,61 @@ function usePlaying(look: Look, loaded: Loaded | null, change: (part: Partial<Lo
     if (look.playing === "no" || !loaded) return undefined;
     const { frames, mapping_frame } = loaded.data.meta;
     const shown = frames.map((_, number) => number).filter((number) => frames[number].state !== "missing");
-    const turns = look.playing === "play" ? shown : [shown.filter((number) => number !== mapping_frame)[0] ?? 0, mapping_frame];
+    const turns = look.playing === "play" ? shown : [look.other, mapping_frame];
     const timer = setInterval(
       () => change({ frame: turns[(turns.indexOf(look.frame) + 1) % turns.length], relief: false }),
       look.playing === "play" ? PLAY_MS : BLINK_MS,
     );
     return () => clearInterval(timer);
-  }, [look.playing, look.frame, loaded]);
+  }, [look.playing, look.frame, look.other, loaded]);
 }
 
 type SetEditor = (editor: Editor | null) => void;
 
 function startEditing(desk: Desk, viewers: { current: Viewer[] }, setEditor: SetEditor, tool: Tool = "corners"): void {
   if (!desk.current || desk.readOnly) return;
-  const { data } = desk.current;
-  const drawn = desk.draft.boundary;
-  const [viewer] = viewers.current;
+  const { item, meta } = desk.current.data;
+  const { boundary, headwall } = desk.draft;
+  const neighbours = meta.around.filter(({ kind }) => kind !== "rejected");
+  const place = { outline: meta.outline, resolution: meta.resolution, neighbours };
   let opened: Editor | null = null;
-  opened = new Editor(viewer, data.item, drawn ?? data.meta.outline, desk.draft.headwall, () => opened && (setEditor(opened), desk.tell()));
+  opened = new Editor(viewers.current[0], item, place, { boundary, headwall }, () => opened && (setEditor(opened), desk.tell()));
+  desk.engaged = true;
   setEditor(opened);
-  // A traced outline follows the pixels: nobody wants to move stairs.
-  if (!drawn) void opened.ask("simplify").then(() => opened?.use(tool));
-  else opened.use(tool);
+  opened.use(tool);
 }
 
 function keep(desk: Desk, editor: Editor, setEditor: SetEditor): void {
-  if (editor.facts && !editor.facts.valid) {
-    desk.say("error", `The boundary cannot be kept: ${editor.facts.why}. Move the corner, or repair it.`);
+  if (editor.fault) {
+    desk.say("error", `The boundary cannot be kept: ${editor.fault}. Move the corner, or repair it.`);
     return;
   }
-  const { boundary, headwall } = editor.now;
-  editor.close();
-  setEditor(null);
-  desk.edit({ boundary, headwall });
-  if (desk.draft.verdict === "slump") void desk.measure();
+  const { drawn } = editor;
+  const { boundary, headwall, verdict } = desk.draft;
+  if (verdict === "reject" && drawn.headwall) {
+    desk.say("error", "A rejected place has no headwall: delete the line, or call it a slump first.");
+    return;
+  }
+  // Another window has taken over: the drawing stays until this one takes over again.
+  if (desk.readOnly) return;
+  leave(desk, editor, setEditor);
+  if (drawn.boundary === boundary && drawn.headwall === headwall) return;
+  desk.edit(drawn);
 }
 
-function cancel(editor: Editor, setEditor: SetEditor): void {
+function cancel(desk: Desk, editor: Editor, setEditor: SetEditor): void {
+  if (!editor.escape()) leave(desk, editor, setEditor);
+}
+
+function leave(desk: Desk, editor: Editor, setEditor: SetEditor): void {
   editor.close();
+  desk.engaged = false;
+  desk.message = null;
   setEditor(null);
 }
 
-const closing = (close: () => void): Group => ({
-  title: "Dialog",
-  bindings: [{ keys: ["Escape", "?"], shown: "Esc", what: "close", run: close }],
-});
+// The keys of a dialog; Escape closes it by itself.
+const closing = (close: () => void): Group => ({ title: "Dialog", bindings: [{ keys: ["?"], shown: "?", what: "close", run: close }] });
 
 function bindings(
   desk: Desk,
@@ -239,10 +296,10 @@ function bindings(
   setEditor: SetEditor,
   setDialog: (dialog: "help" | "jump" | null) => void,
 ): Group[] {
-  if (editor) return [editing(desk, editor, setEditor)];
   const { campaign } = desk;
   const count = loaded?.data.meta.frames.length ?? 1;
   const turn = (by: number) => change({ frame: (look().frame + by + count) % count, relief: false, playing: "no" });
+  const turnOther = (by: number) => change({ other: (look().other + by + count) % count });
   const play = (kind: "play" | "blink") => change({ playing: look().playing === kind ? "no" : kind });
   const zoom = (by: number) => {
     const view = viewers.current[0].map.getView();
@@ -285,6 +342,7 @@ function bindings(
         run: () => desk.toggleCriterion(criterion.id),
       })),
       { keys: ["i"], shown: "I", what: "next initiation group", run: () => desk.edit({ initiation: after(campaign.initiation_groups, desk.draft.initiation) }) },
+      { keys: ["y"], shown: "Y", what: "confirm the initiation that was measured", run: () => desk.confirmInitiation() },
       { keys: ["n"], shown: "N", what: "use as negative, if rejected", run: () => desk.edit({ use_as_negative: !desk.draft.use_as_negative }) },
       { keys: ["/"], shown: "/", what: "write a note", run: () => document.querySelector<HTMLElement>("[data-test=note]")?.focus() },
       { keys: ["g"], shown: "G", what: "edit the boundary", run: () => startEditing(desk, viewers, setEditor) },
@@ -294,8 +352,8 @@ function bindings(
   const moving: Group = {
     title: "Moving",
     bindings: [
-      { keys: ["ArrowDown", "PageDown"], shown: "↓", what: "next candidate", run: () => void desk.step(1) },
-      { keys: ["ArrowUp", "PageUp"], shown: "↑", what: "previous candidate", run: () => void desk.step(-1) },
+      { keys: ["ArrowDown", "PageDown"], shown: "↓", what: "next candidate", repeats: true, run: () => void desk.step(1) },
+      { keys: ["ArrowUp", "PageUp"], shown: "↑", what: "previous candidate", repeats: true, run: () => void desk.step(-1) },
       { keys: ["j"], shown: "J", what: "go to a number", run: () => setDialog("jump") },
       { keys: ["f"], shown: "F", what: "next filter", run: () => ((desk.filter = nextFilter()), desk.tell()) },
       { keys: ["p"], shown: "P", what: "order by place or by value", run: () => ((desk.order = desk.order === "value" ? "place" : "value"), desk.tell()) },
@@ -305,50 +363,97 @@ function bindings(
   const images: Group = {
     title: "Images",
     bindings: [
-      { keys: ["ArrowRight"], shown: "→", what: "next date", run: () => turn(1) },
-      { keys: ["ArrowLeft"], shown: "←", what: "previous date", run: () => turn(-1) },
+      { keys: ["ArrowRight"], shown: "→", what: "next date", repeats: true, run: () => turn(1) },
+      { keys: ["ArrowLeft"], shown: "←", what: "previous date", repeats: true, run: () => turn(-1) },
+      { keys: ["Shift+ArrowRight"], shown: "⇧ →", what: "next other date", repeats: true, run: () => turnOther(1) },
+      { keys: ["Shift+ArrowLeft"], shown: "⇧ ←", what: "previous other date", repeats: true, run: () => turnOther(-1) },
       { keys: ["Space"], shown: "Space", what: "play and pause", run: () => play("play") },
-      { keys: ["b"], shown: "B", what: "blink first and mapping year", run: () => play("blink") },
+      { keys: ["b"], shown: "B", what: "blink between the other date and the mapping year", run: () => play("blink") },
       { keys: ["s"], shown: "S", what: "two dates side by side", run: () => change({ side: !look().side }) },
       { keys: ["v"], shown: "V", what: "relief with contours", run: () => loaded?.relief && change({ relief: !look().relief, playing: "no" }) },
       { keys: ["o"], shown: "O", what: "outline on and off", run: () => change({ outline: !look().outline }) },
       { keys: ["k"], shown: "K", what: "known slumps and neighbours", run: () => change({ around: !look().around }) },
-      { keys: ["c"], shown: "C", what: "wide view and back", run: () => loaded && widen(viewers.current[0], loaded) },
-      { keys: ["+", "="], shown: "+", what: "zoom in", run: () => zoom(1 / 1.5) },
-      { keys: ["-"], shown: "−", what: "zoom out", run: () => zoom(1.5) },
-      { keys: ["]"], shown: "]", what: "brighter", run: () => change({ brightness: Math.min(look().brightness + 0.1, 2) }) },
-      { keys: ["["], shown: "[", what: "darker", run: () => change({ brightness: Math.max(look().brightness - 0.1, 0.4) }) },
-      { keys: ["}"], shown: "}", what: "more contrast", run: () => change({ contrast: Math.min(look().contrast + 0.1, 2.5) }) },
-      { keys: ["{"], shown: "{", what: "less contrast", run: () => change({ contrast: Math.max(look().contrast - 0.1, 0.4) }) },
+      { keys: ["c"], shown: "C", what: "wide image and back", run: () => loaded && widen(viewers.current[0], loaded) },
+      { keys: ["+", "="], shown: "+", what: "zoom in", repeats: true, run: () => zoom(1 / 1.5) },
+      { keys: ["-"], shown: "−", what: "zoom out", repeats: true, run: () => zoom(1.5) },
+      { keys: ["]"], shown: "]", what: "brighter", repeats: true, run: () => change({ brightness: Math.min(look().brightness + 0.1, 2) }) },
+      { keys: ["["], shown: "[", what: "darker", repeats: true, run: () => change({ brightness: Math.max(look().brightness - 0.1, 0.4) }) },
+      { keys: ["}"], shown: "}", what: "more contrast", repeats: true, run: () => change({ contrast: Math.min(look().contrast + 0.1, 2.5) }) },
+      { keys: ["{"], shown: "{", what: "less contrast", repeats: true, run: () => change({ contrast: Math.max(look().contrast - 0.1, 0.4) }) },
       { keys: ["\\"], shown: "\\", what: "light as it was", run: () => change({ brightness: 1, contrast: 1 }) },
     ],
   };
-  return [verdicts, details, moving, images];
+  if (!editor) return [verdicts, details, moving, images];
+  const drawing = editing(desk, editor, setEditor, () => setDialog("help"));
+  const taken = drawing.flatMap((group) => group.bindings.flatMap(({ keys }) => keys));
+  return [...drawing, { ...images, bindings: images.bindings.filter(({ keys }) => !keys.some((key) => taken.includes(key))) }];
 }
 
-function editing(desk: Desk, editor: Editor, setEditor: SetEditor): Group {
-  return {
-    title: "Boundary",
-    bindings: [
-      { keys: ["Enter"], shown: "Enter", what: "keep", run: () => keep(desk, editor, setEditor) },
-      { keys: ["Escape"], shown: "Esc", what: "leave it as it was", run: () => cancel(editor, setEditor) },
-      { keys: ["u", "Ctrl+z"], shown: "U", what: "one step back", run: () => editor.undo() },
-      { keys: ["c"], shown: "C", what: "move, add, delete corners", run: () => editor.use("corners") },
-      { keys: ["r"], shown: "R", what: "draw anew", run: () => editor.use("redraw") },
-      { keys: ["x"], shown: "X", what: "cut along a line", run: () => editor.use("split") },
-      { keys: ["m"], shown: "M", what: "unite with a neighbour", run: () => editor.use("merge") },
-      { keys: ["s"], shown: "S", what: "fewer corners", run: () => void editor.ask("simplify") },
-      { keys: ["f"], shown: "F", what: "repair crossings", run: () => void editor.ask("repair") },
-      { keys: ["d"], shown: "D", what: "draw the headwall", run: () => editor.use("headwall") },
-    ],
-  };
+function editing(desk: Desk, editor: Editor, setEditor: SetEditor, help: () => void): Group[] {
+  const far = 5;
+  const nudges = [
+    ["ArrowLeft", -1, 0],
+    ["ArrowRight", 1, 0],
+    ["ArrowUp", 0, 1],
+    ["ArrowDown", 0, -1],
+  ] as const;
+  return [
+    {
+      title: "Boundary",
+      bindings: [
+        { keys: ["Enter"], shown: "Enter", what: "end the line; keep the boundary", run: () => editor.enter() || keep(desk, editor, setEditor) },
+        { keys: ["Escape"], shown: "Esc", what: "give up the line, the tool, the drawing", run: () => cancel(desk, editor, setEditor) },
+        { keys: ["u", "Ctrl+z"], shown: "U", what: "one step back", run: () => editor.undo() },
+        { keys: ["y", "Ctrl+y", "Ctrl+Z"], shown: "Y", what: "one step forward", run: () => editor.redo() },
+        { keys: ["o"], shown: "O", what: "the candidate's own outline", run: () => editor.original() },
+        { keys: ["s"], shown: "S", what: "fewer corners", run: () => void editor.ask("simplify") },
+        { keys: ["f"], shown: "F", what: "repair crossings", run: () => void editor.ask("repair") },
+      ],
+    },
+    {
+      title: "Tools",
+      bindings: [
+        { keys: ["c"], shown: "C", what: "move, add, delete corners", run: () => editor.use("corners") },
+        { keys: ["r"], shown: "R", what: "draw anew", run: () => editor.use("redraw") },
+        { keys: ["x"], shown: "X", what: "cut along a line", run: () => editor.use("split") },
+        { keys: ["k"], shown: "K", what: "drop a piece", run: () => editor.use("drop") },
+        { keys: ["m"], shown: "M", what: "unite with a neighbour", run: () => editor.use("merge") },
+        { keys: ["d"], shown: "D", what: "draw the headwall", run: () => editor.use("headwall") },
+      ],
+    },
+    {
+      title: "Corners, pieces and neighbours by keys",
+      bindings: [
+        { keys: ["n"], shown: "N", what: "the next one", repeats: true, run: () => editor.next(1) },
+        { keys: ["p"], shown: "P", what: "the one before", repeats: true, run: () => editor.next(-1) },
+        ...nudges.map(([key, right, up]) => ({
+          keys: [key],
+          shown: { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" }[key],
+          what: "move the corner by a pixel; with Shift by five",
+          repeats: true,
+          run: () => editor.nudge(right, up),
+        })),
+        ...nudges.map(([key, right, up]) => ({ keys: [`Shift+${key}`], shown: "", what: "", repeats: true, run: () => editor.nudge(right * far, up * far) })),
+        { keys: ["i", "Insert"], shown: "I", what: "add a corner behind it", run: () => editor.addCorner() },
+        { keys: ["Delete", "Backspace"], shown: "Del", what: "delete it, or the corner under the mouse", run: () => editor.deleteCorner() },
+        { keys: ["?"], shown: "?", what: "these keys", run: help },
+      ],
+    },
+  ];
 }
 
+// The wide image as a whole, and back.
 function widen(viewer: Viewer, loaded: Loaded): void {
-  const { bounds, context } = loaded.data.meta;
-  const [west, , east] = viewer.map.getView().calculateExtent(viewer.map.getSize());
-  const wide = east - west > (context.bounds[2] - context.bounds[0]) * 0.9;
-  fit(viewer, wide ? bounds : context.bounds);
+  const view = viewer.map.getView();
+  const size = viewer.map.getSize() as [number, number];
+  const [west, south, east, north] = loaded.data.meta.context.bounds;
+  const whole = Math.max(east - west, north - south) / Math.min(...size);
+  if ((view.getResolution() as number) > whole * 0.95) {
+    fit(viewer, loaded);
+    return;
+  }
+  view.setCenter([(west + east) / 2, (south + north) / 2]);
+  view.setResolution(whole);
 }
 
 const after = (groups: string[], now: string | null): string | null => [...groups, null][(groups.indexOf(now ?? "") + 1) % (groups.length + 1)];

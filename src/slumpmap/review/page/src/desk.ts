@@ -1,16 +1,23 @@
 // The reviewer's desk: which candidate lies on it, what is thought of it, and what is on its way to the server.
-import { Acts } from "./acts";
-import { api, leave, Refusal } from "./api";
+import { Acts, type Act } from "./acts";
+import { api, leave, Refusal, Unreachable } from "./api";
 import { Pictures, type Loaded } from "./pictures";
 import type { Campaign, Decision, Growth, Left, Row, Saved, Verdict } from "./types";
 
 export type Filter = "all" | "open" | "slump" | "reject" | "unsure" | "large";
 export type Order = "value" | "place";
+interface Measured {
+  item: number;
+  growth: Growth;
+}
 export const FILTERS: Filter[] = ["all", "open", "slump", "reject", "unsure", "large"];
 const LARGE_HA = 1;
 const AHEAD = 5;
 // Nobody looks at one candidate for longer without a pause.
 const LONGEST_S = 600;
+// The server takes a window that is silent for 90 s to be closed.
+const SIGN_OF_LIFE_MS = 25_000;
+const TAKEN = "Another window works under your name.";
 
 const EMPTY: Decision = {
   verdict: null,
@@ -48,12 +55,20 @@ export class Desk {
   current: Loaded | null = null;
   draft: Decision = EMPTY;
   growth: Growth | null = null;
+  // The slump that was decided last, with what was measured of it: the next candidate is on the desk by then.
+  private before: Measured | null = null;
+  // Something is being drawn, which nothing may push off the desk.
+  engaged = false;
+  unreachable = false;
   message: { kind: "info" | "error"; text: string } | null = null;
   taken: string | null = null;
   busy = false;
   private versions = new Map<number, number>();
+  // What the reviewer said last of a candidate, and what of it is saved.
   private decisions = new Map<number, Decision>();
-  private last: { decision: Decision } | null = null;
+  private kept = new Map<number, Decision>();
+  private last: Decision | null = null;
+  private wanted: number | null = null;
   private shownAt = 0;
   private hiddenFor = 0;
   private hiddenSince = 0;
@@ -68,11 +83,22 @@ export class Desk {
   ) {
     rows.forEach((row) => this.rows.set(row.item, row));
     rows.forEach((row) => this.versions.set(row.item, row.version));
-    this.acts = new Acts(this.tab, (item, answer) => this.saved(item, answer), (item, refusal) => this.refused(item, refusal), () => this.tell());
+    this.acts = new Acts(this.tab, {
+      version: (item) => this.versions.get(item) as number,
+      saved: (act, answer) => this.saved(act, answer),
+      refused: (act, refusal) => this.refused(act, refusal),
+      changed: () => this.tell(),
+    });
+    setInterval(() => void this.live(), SIGN_OF_LIFE_MS);
+    addEventListener("focus", () => void this.live());
+    // The browser may bring a page back that was left, as it was.
+    addEventListener("pageshow", (event) => void (event.persisted && this.enter(false)));
     addEventListener("pagehide", () => leave(this.tab));
     document.addEventListener("visibilitychange", () => this.visibility());
     addEventListener("beforeunload", (event) => {
-      if (this.acts.pending) event.preventDefault();
+      // A note that is being written is an act from the moment that its field is left.
+      (document.activeElement as HTMLElement | null)?.blur();
+      if (this.acts.pending || this.engaged) event.preventDefault();
     });
   }
 
@@ -85,7 +111,7 @@ export class Desk {
   }
 
   tell(): void {
-    if (this.acts.taken && !this.taken) this.taken = "Another window works under your name.";
+    if (this.acts.taken && !this.taken) this.taken = TAKEN;
     this.listeners.forEach((listener) => listener());
   }
 
@@ -135,13 +161,44 @@ export class Desk {
   async enter(takeOver: boolean): Promise<void> {
     try {
       await api.session(this.tab, takeOver);
+      if (takeOver) await this.refresh();
       this.taken = null;
       this.acts.resume();
     } catch (error) {
-      if (error instanceof Refusal && error.error === "taken") this.taken = "Another window works under your name.";
-      else this.say("error", String((error as Error).message));
+      if (error instanceof Refusal && error.error === "taken") this.taken = TAKEN;
+      else this.say("error", (error as Error).message);
     }
     this.tell();
+  }
+
+  // Tells the server that this window is open, and notices at once when it is another's turn or nobody answers.
+  async live(): Promise<void> {
+    if (this.taken) return;
+    const away = this.unreachable;
+    try {
+      await api.session(this.tab, false);
+      this.unreachable = false;
+      this.acts.again();
+    } catch (error) {
+      this.unreachable = error instanceof Unreachable;
+      if (error instanceof Refusal && error.error === "taken") this.taken = TAKEN;
+    }
+    if (this.taken || away !== this.unreachable) this.tell();
+  }
+
+  // Another window may have decided meanwhile. What is still on its way from here keeps the version that it was based on.
+  private async refresh(): Promise<void> {
+    const { items, left } = await api.items();
+    this.left = left;
+    items
+      .filter(({ item }) => !this.acts.concerns(item))
+      .forEach((row) => {
+        if (row.version !== this.versions.get(row.item)) this.pictures.forget(row.item);
+        if (row.version !== this.versions.get(row.item)) this.decisions.delete(row.item);
+        this.rows.set(row.item, row);
+        this.versions.set(row.item, row.version);
+      });
+    if (this.item !== null && !this.engaged) await this.show(this.item);
   }
 
   start(): Promise<void> {
@@ -151,27 +208,35 @@ export class Desk {
   }
 
   async show(item: number): Promise<void> {
-    const wanted = item;
     let loaded: Loaded;
+    this.wanted = item;
     this.busy = true;
+    this.message = null;
     try {
       loaded = await this.pictures.get(item);
     } catch (error) {
+      if (this.wanted !== item) return;
       this.busy = false;
-      this.say("error", `Candidate ${item} cannot be shown: ${(error as Error).message}`);
+      this.say("error", `Candidate ${this.placeOf(item)} cannot be shown: ${(error as Error).message}`);
       return;
     }
+    // Another one was asked for while this one was on its way.
+    if (this.wanted !== item) return;
     this.busy = false;
     this.current = loaded;
-    this.draft = this.decisions.get(wanted) ?? { ...loaded.data.decision };
+    if (!this.kept.has(item)) this.kept.set(item, loaded.data.decision);
+    this.draft = this.decisions.get(item) ?? { ...loaded.data.decision };
     this.growth = null;
-    this.message = null;
     this.shownAt = performance.now();
     this.hiddenFor = 0;
     this.shown.forEach((listener) => listener(loaded));
     this.tell();
     this.prefetch();
     if (this.draft.verdict === "slump") void this.measure();
+  }
+
+  placeOf(item: number): number {
+    return this.queue().findIndex((row) => row.item === item) + 1;
   }
 
   private prefetch(): void {
@@ -190,10 +255,16 @@ export class Desk {
     const place = queue.findIndex((row) => row.item === this.item);
     const next = queue[place + by];
     if (!next) {
-      this.say("info", by > 0 ? "This is the last candidate of the list." : "This is the first candidate of the list.");
+      this.say("info", by > 0 ? this.endOfList() : "This is the first candidate of the list.");
       return Promise.resolve();
     }
     return this.show(next.item);
+  }
+
+  private endOfList(): string {
+    const { total, decided } = this.counts();
+    const open = total - decided;
+    return open ? `This is the last candidate of the list. Open: ${open} (F shows them).` : "All candidates are decided: hand in when you are content.";
   }
 
   jump(place: number): Promise<void> {
@@ -203,12 +274,33 @@ export class Desk {
     return Promise.resolve();
   }
 
+  // A change is saved at once, before the verdict too: whoever ticks or draws and goes on must not lose it.
   edit(change: Partial<Decision>): void {
-    if (this.readOnly || this.busy) return;
-    this.draft = { ...this.draft, ...change };
-    // What was decided before is changed at once; what is still open waits for its verdict.
-    if (this.draft.verdict !== null) this.send(this.draft, 0);
+    if (this.item === null || this.refusesKeys()) return;
+    this.send(this.item, { ...this.draft, ...change }, 0);
     this.tell();
+  }
+
+  // What was measured: of the slump on the desk, else of the one decided just before, since the next one is shown by then.
+  get measured(): Measured | null {
+    const { item, growth } = this;
+    return item !== null && growth && this.row?.verdict === "slump" ? { item, growth } : this.before;
+  }
+
+  // The initiation that was measured is confirmed.
+  confirmInitiation(): void {
+    const { measured } = this;
+    const initiation = measured?.growth.initiation;
+    const decision = measured && this.opinionOf(measured.item);
+    if (!initiation || !decision || this.refusesKeys()) return;
+    this.send(measured.item, { ...decision, initiation }, 0);
+    if (measured.item === this.item) this.tell();
+    else this.say("info", `Candidate ${this.placeOf(measured.item)}: initiation ${initiation} is confirmed.`);
+  }
+
+  // What was said last of a candidate that is on the desk or was on it.
+  opinionOf(item: number): Decision | undefined {
+    return item === this.item ? this.draft : this.decisions.get(item);
   }
 
   toggleCriterion(id: string): void {
@@ -221,96 +313,123 @@ export class Desk {
 
   // One key: verdict and next.
   decide(verdict: Verdict, change: Partial<Decision> = {}): Promise<void> {
-    // A key that comes before the next candidate is shown must not judge the one before.
-    if (this.item === null || this.readOnly || this.busy) return Promise.resolve();
+    if (this.item === null || this.refusesKeys()) return Promise.resolve();
+    const said = { ...this.draft, reason: null, ...change };
     const slump = verdict === "slump";
     const decision: Decision = {
-      ...this.draft,
-      probability: slump ? (this.draft.probability ?? suggestedProbability(this.draft.criteria)) : null,
-      reason: null,
-      ...change,
+      ...said,
       verdict,
-      use_as_negative: verdict === "reject" && this.draft.use_as_negative,
-      initiation: slump ? this.draft.initiation : null,
-      headwall: verdict === "reject" ? null : this.draft.headwall,
+      probability: slump ? (said.probability ?? suggestedProbability(said.criteria)) : null,
+      use_as_negative: verdict === "reject" && said.use_as_negative,
+      initiation: slump ? said.initiation : null,
+      headwall: verdict === "reject" ? null : said.headwall,
     };
-    this.last = { decision };
-    this.send(decision, this.seconds());
+    this.last = decision;
+    this.send(this.item, decision, this.seconds());
     return this.step(1);
+  }
+
+  private refusesKeys(): boolean {
+    // A key that comes before the next candidate is shown must not judge the one before; nor is it swallowed silently.
+    if (this.busy) this.say("info", "The candidate was not shown yet: nothing was noted.");
+    return this.busy || this.readOnly;
   }
 
   again(): Promise<void> {
     if (!this.last) return Promise.resolve();
-    const { verdict, reason, probability, use_as_negative } = this.last.decision;
-    this.draft = { ...this.draft, use_as_negative };
-    return this.decide(verdict, verdict === "slump" ? { probability } : { reason });
+    const { verdict, reason, probability, use_as_negative } = this.last;
+    return this.decide(verdict, { reason, probability, use_as_negative });
   }
 
+  // Another's opinion as a whole becomes one's own.
   take(opinion: Decision): Promise<void> {
-    this.draft = { ...opinion };
-    return this.decide(opinion.verdict, { probability: opinion.probability, reason: opinion.reason });
+    return this.decide(opinion.verdict, opinion);
   }
 
   private seconds(): number {
     return Math.min((performance.now() - this.shownAt - this.hiddenFor) / 1000, LONGEST_S);
   }
 
-  private send(decision: Decision, seconds: number): void {
-    const item = this.item as number;
+  private send(item: number, decision: Decision, seconds: number): void {
     const row = this.rows.get(item) as Row;
-    if (seconds > 0) this.done.push(seconds);
+    if (seconds > 0) {
+      this.done.push(seconds);
+      // The time is counted once, even if the candidate stays on the desk.
+      this.shownAt = performance.now();
+      this.hiddenFor = 0;
+    }
+    if (item === this.item) this.draft = decision;
     this.decisions.set(item, decision);
     this.rows.set(item, { ...row, verdict: decision.verdict, probability: decision.probability });
-    this.acts.send(item, seconds, decision, () => this.versions.get(item) as number);
+    this.acts.decide(item, seconds, decision);
   }
 
-  private saved(item: number, answer: Saved): void {
-    this.versions.set(item, answer.version);
+  private saved(act: Act, answer: Saved): void {
+    const item = answer.item.item;
     this.left = answer.left;
-    if ("area_ha" in answer.item) this.rows.set(item, { ...(this.rows.get(item) as Row), ...answer.item });
-    if (item === this.item && answer.growth) this.growth = answer.growth;
+    if (act.kind === "undo") {
+      this.takenBack(item, answer);
+      return;
+    }
+    this.versions.set(item, answer.version);
+    this.kept.set(item, answer.decision);
+    if ("area_ha" in answer.item) {
+      // What is on its way already was said later than this answer.
+      const { verdict, probability } = this.rows.get(item) as Row;
+      const later = this.acts.concerns(item) ? { verdict, probability } : {};
+      this.rows.set(item, { ...(this.rows.get(item) as Row), ...answer.item, ...later });
+    }
+    if (item === this.item) this.growth = answer.growth ?? null;
+    // Until the next verdict it is the one decided just before.
+    if (answer.growth) this.before = { item, growth: answer.growth };
+    else if (answer.decision.verdict !== null) this.before = null;
     this.tell();
   }
 
-  private refused(item: number, refusal: Refusal): void {
-    const current = refusal.body.current as { version: number; decision: Decision } | undefined;
-    const place = this.queue().findIndex((row) => row.item === item) + 1;
-    let words = `Candidate ${place} was changed elsewhere; its present state is shown. Decide again.`;
-    if (current) {
-      this.adopt(item, current.version, current.decision);
-    } else {
-      const row = this.rows.get(item) as Row;
-      this.rows.set(item, { ...row, verdict: null, probability: null });
-      words = `Candidate ${place} was not saved: ${refusal.message}`;
+  private takenBack(item: number, answer: Saved): void {
+    this.adopt(item, answer.version, answer.decision);
+    if (this.before?.item === item) this.before = null;
+    void this.comeBack(item).then(() => this.say("info", `Taken back: candidate ${this.placeOf(item)} is as it was before.`));
+  }
+
+  // To the candidate that something has to be said of, unless that would push a drawing off the desk.
+  private comeBack(item: number): Promise<void> {
+    return item === this.item || this.engaged ? Promise.resolve() : this.show(item);
+  }
+
+  private refused(act: Act, refusal: Refusal): void {
+    if (act.kind === "undo") {
+      this.say(refusal.error === "nothing" ? "info" : "error", refusal.message);
+      return;
     }
-    const there = item === this.item ? Promise.resolve() : this.show(item);
-    void there.then(() => this.say("error", words));
+    const { item } = act;
+    const current = refusal.body.current as { version: number; decision: Decision } | undefined;
+    if (current) this.adopt(item, current.version, current.decision);
+    else this.adopt(item, this.versions.get(item) as number, this.kept.get(item) ?? EMPTY);
+    const words = current
+      ? `Candidate ${this.placeOf(item)} was changed elsewhere; its present state is shown. Decide again.`
+      : `Candidate ${this.placeOf(item)} was not saved: ${refusal.message}`;
+    void this.comeBack(item).then(() => this.say("error", words));
   }
 
   private adopt(item: number, version: number, decision: Decision): void {
     this.versions.set(item, version);
+    this.kept.set(item, decision);
+    // What is on its way already was said later.
+    if (this.acts.concerns(item)) return;
     this.decisions.set(item, decision);
     const row = this.rows.get(item) as Row;
     this.rows.set(item, { ...row, verdict: decision.verdict, probability: decision.probability });
     if (item === this.item) this.draft = { ...decision };
+    if (item === this.item) this.growth = null;
   }
 
-  async undo(): Promise<void> {
-    if (this.readOnly) return;
-    await this.acts.settled();
-    try {
-      const answer = await api.undo(crypto.randomUUID(), this.tab);
-      const item = answer.item.item;
-      this.adopt(item, answer.version, answer.decision);
-      await this.show(item);
-      this.say("info", "The last act was taken back.");
-    } catch (error) {
-      this.say(error instanceof Refusal && error.status === 404 ? "info" : "error", (error as Error).message);
-    }
+  undo(): void {
+    if (!this.refusesKeys()) this.acts.undo();
   }
 
-  async measure(): Promise<void> {
-    const item = this.item;
+  private async measure(): Promise<void> {
+    const { item } = this;
     if (item === null) return;
     const growth = await api.growth(item, this.draft.boundary, this.draft.headwall).catch(() => null);
     if (item === this.item) this.growth = growth;
@@ -319,6 +438,10 @@ export class Desk {
 
   async handIn(): Promise<void> {
     await this.acts.settled();
+    if (this.acts.pending) {
+      this.say("error", "Not handed in: there are acts that are not saved yet.");
+      return;
+    }
     try {
       const { decided, unsure, open, file } = await api.handIn(this.tab);
       this.say("info", `Handed in: ${decided} decided, ${unsure} unsure, ${open} open. File: ${file}`);

@@ -2,13 +2,16 @@
 import { suggestedProbability, type Desk } from "./desk";
 import type { Editor, Tool } from "./editor";
 import type { Loaded } from "./pictures";
+import { areaOf, partsOf } from "./rings";
 import type { Decision, Growth } from "./types";
 import { COLOURS } from "./viewer";
 
-const round = (value: number | null, digits: number, unit: string): string => (value === null ? "–" : `${value.toFixed(digits)} ${unit}`);
+// Zero has no sign: what rounds to it from below is not "-0.0".
+const round = (value: number | null, digits: number, unit: string): string =>
+  value === null ? "–" : `${value.toFixed(digits).replace(/^-(0(\.0*)?)$/, "$1")} ${unit}`;
 
 export function Panel({ desk, loaded, edit }: { desk: Desk; loaded: Loaded; edit: () => void }) {
-  const { draft, row } = desk;
+  const { draft } = desk;
   return (
     <>
       <Facts desk={desk} loaded={loaded} />
@@ -34,11 +37,13 @@ export function Panel({ desk, loaded, edit }: { desk: Desk; loaded: Loaded; edit
           <input type="checkbox" checked={draft.use_as_negative} data-test="negative" onChange={() => desk.edit({ use_as_negative: !draft.use_as_negative })} />
           use as negative <kbd>N</kbd>
         </label>
+        {/* Another note is another field: what is being written is not touched when the page is drawn anew. */}
         <textarea
-          rows={2}
-          placeholder="note ( / )"
+          key={`${desk.item} ${draft.note}`}
+          rows={1}
+          placeholder="note ( / ), Esc leaves it"
           maxLength={2000}
-          value={draft.note}
+          defaultValue={draft.note}
           data-test="note"
           onChange={(event) => desk.edit({ note: event.currentTarget.value })}
         />
@@ -46,19 +51,21 @@ export function Panel({ desk, loaded, edit }: { desk: Desk; loaded: Loaded; edit
           Edit boundary <kbd>G</kbd>
         </button>
       </fieldset>
-      {row?.verdict === "slump" && <Measured desk={desk} growth={desk.growth} />}
+      <Measured desk={desk} />
     </>
   );
 }
 
 function Facts({ desk, loaded }: { desk: Desk; loaded: Loaded }) {
   const { meta, score } = loaded.data;
+  const { boundary } = desk.draft;
   const shown = score ?? desk.row?.score ?? null;
   const warnings = [meta.at_edge && "at the edge of the images", meta.area_ha < desk.campaign.mmu_ha && "below the minimum unit"].filter(Boolean);
   return (
     <section class="facts">
       <h2>
-        <span data-test="area">{meta.area_ha.toFixed(2)} ha</span>
+        <span data-test="area">{(boundary ? areaOf(partsOf(boundary)) / 10_000 : meta.area_ha).toFixed(2)} ha</span>
+        {boundary && <small>drawn; candidate {meta.area_ha.toFixed(2)} ha</small>}
         {shown !== null && <small data-test="score">score {shown.toFixed(2)}</small>}
       </h2>
       <p>
@@ -153,94 +160,127 @@ function Verdicts({ desk }: { desk: Desk }) {
   );
 }
 
-function Measured({ desk, growth }: { desk: Desk; growth: Growth | null }) {
-  if (!growth) return null;
-  if (growth.unavailable)
-    return (
-      <section class="measured" data-test="measured">
-        <h3>Measured</h3>
-        <p>{growth.unavailable}</p>
-      </section>
-    );
-  const most = Math.max(...(growth.areas ?? []).map((area) => area.area_ha ?? 0), 0.001);
+function Measured({ desk }: { desk: Desk }) {
+  if (!desk.measured) return null;
+  const { item, growth } = desk.measured;
+  const own = item === desk.item;
   return (
-    <section class="measured" data-test="measured">
+    <section class={`measured ${own ? "" : "earlier"}`} data-test="measured">
       <h3>
-        Measured <small>a suggestion, confidence {(growth.confidence ?? 0).toFixed(1)}</small>
+        Measured {!own && <span data-test="measured-of">of {desk.placeOf(item)}, just decided</span>}
       </h3>
-      <ol>
-        {(growth.areas ?? []).map(({ year, area_ha }) => (
-          <li key={year}>
-            {year}
-            <meter min={0} max={most} value={area_ha ?? 0} aria-label={`area in ${year}`} />
-            {round(area_ha, 2, "ha")}
-          </li>
-        ))}
-      </ol>
-      <p>
-        headwall {round(growth.retreat_m_per_year ?? null, 1, "m a year")}
-        {growth.initiation && (
-          <button type="button" disabled={desk.readOnly || desk.draft.initiation === growth.initiation} onClick={() => desk.edit({ initiation: growth.initiation })} data-test="use-initiation">
-            confirm {growth.initiation}
-          </button>
-        )}
-      </p>
-      {growth.note && <p>{growth.note}</p>}
+      {growth.unavailable ? <p>{growth.unavailable}</p> : <Growing desk={desk} item={item} growth={growth} />}
     </section>
   );
 }
 
+function Growing({ desk, item, growth }: { desk: Desk; item: number; growth: Growth }) {
+  const areas = growth.areas ?? [];
+  const most = Math.max(...areas.map((area) => area.area_ha ?? 0), 0.001);
+  const confirmed = desk.opinionOf(item)?.initiation ?? null;
+  return (
+    <>
+      <ol>
+        {areas.map(({ year, area_ha, share_valid }) => (
+          <li key={year} title={`${Math.round(share_valid * 100)} % of the ground was seen`}>
+            <span>{area_ha === null ? "–" : area_ha.toFixed(2)}</span>
+            <svg viewBox="0 0 10 20" preserveAspectRatio="none" aria-hidden="true">
+              <rect class={share_valid < 1 ? "partly" : ""} x="0" width="10" y={20 - (20 * (area_ha ?? 0)) / most} height={(20 * (area_ha ?? 0)) / most} />
+            </svg>
+            <span>{year}</span>
+          </li>
+        ))}
+      </ol>
+      <p>Areas in ha; retreat {round(growth.retreat_m_per_year ?? null, 1, "m a year")}</p>
+      <p>
+        Initiation <b data-test="suggested">{growth.initiation ?? "–"}</b>
+        {growth.confidence !== undefined && `, confidence ${growth.confidence.toFixed(2)}`}
+      </p>
+      <p class="confirmed">
+        <span>
+          Confirmed: <b data-test="confirmed">{confirmed ?? "not yet"}</b>
+        </span>
+        {growth.initiation && confirmed !== growth.initiation && (
+          <button type="button" disabled={desk.readOnly} onClick={() => desk.confirmInitiation()} data-test="use-initiation">
+            Confirm <kbd>Y</kbd>
+          </button>
+        )}
+      </p>
+    </>
+  );
+}
+
 const TOOLS: { tool: Tool; name: string; key: string; hint: string }[] = [
-  { tool: "corners", name: "Corners", key: "C", hint: "Drag a corner; drag an edge to add one; Alt and click deletes one." },
-  { tool: "redraw", name: "Draw anew", key: "R", hint: "Click the corners; a double click ends." },
-  { tool: "split", name: "Cut", key: "X", hint: "Draw a line across; a double click ends." },
-  { tool: "merge", name: "Unite", key: "M", hint: "Click the faint outline of a neighbour." },
-  { tool: "headwall", name: "Headwall", key: "D", hint: "Hold the button and draw along the headwall." },
+  { tool: "corners", name: "Corners", key: "C", hint: "Drag a corner; drag an edge to add one; Del deletes the one under the mouse. By keys: N chooses, arrows move." },
+  { tool: "redraw", name: "Draw anew", key: "R", hint: "Click the corners, Enter ends. With Shift: draw freehand." },
+  { tool: "split", name: "Cut", key: "X", hint: "Draw a line across the boundary, Enter ends. With Shift: freehand." },
+  { tool: "drop", name: "Drop a piece", key: "K", hint: "Click the piece that does not belong to it; or N and Enter." },
+  { tool: "merge", name: "Unite", key: "M", hint: "Click the outline of a neighbour; or N and Enter." },
+  { tool: "headwall", name: "Headwall", key: "D", hint: "Hold the button and draw along the headwall. With Shift: click the points, Enter ends." },
 ];
 
 export function EditPanel({ editor, mmu, keep, cancel }: { editor: Editor; mmu: number; keep: () => void; cancel: () => void }) {
-  const { facts } = editor;
+  const { area, fault, pieces } = editor;
   return (
     <section class="editing">
       <h2>
-        <span data-test="edited-area">{facts ? `${facts.area_ha.toFixed(3)} ha` : "…"}</span>
-        <small>{facts && `${facts.perimeter_m.toFixed(0)} m round`}</small>
+        <span data-test="edited-area">{area.toFixed(3)} ha</span>
+        <small>{pieces > 1 ? `${pieces} pieces, each a slump` : "boundary"}</small>
       </h2>
-      {facts && !facts.valid && (
-        <p class="warning" data-test="invalid">
-          Not valid: {facts.why}
+      <p class="state">
+        {fault ? (
+          <span class="warning" data-test="invalid">
+            Not valid: {fault}
+          </span>
+        ) : area < mmu ? (
+          <span class="warning" data-test="below-mmu">
+            Below the minimum unit of {mmu} ha
+          </span>
+        ) : (
+          <span>Valid, above the minimum unit of {mmu} ha</span>
+        )}
+      </p>
+      {editor.message && (
+        <p class="warning" role="alert" data-test="edit-message">
+          {editor.message}
         </p>
       )}
-      {facts?.valid && facts.below_mmu && <p class="warning">Below the minimum unit of {mmu} ha</p>}
-      {editor.message && <p class="warning">{editor.message}</p>}
       <div class="tools">
         {TOOLS.map(({ tool, name, key }) => (
-          <button type="button" key={tool} class={editor.tool === tool ? "chosen" : ""} onClick={() => editor.use(tool)} data-test={`tool-${tool}`}>
+          <button type="button" key={tool} class={editor.tool === tool ? "chosen" : ""} aria-pressed={editor.tool === tool} onClick={() => editor.use(tool)} disabled={tool === "drop" && pieces < 2} data-test={`tool-${tool}`}>
             {name} <kbd>{key}</kbd>
           </button>
         ))}
+      </div>
+      <p class="hint" data-test="hint">
+        {TOOLS.find((one) => one.tool === editor.tool)?.hint}
+      </p>
+      <div class="tools">
+        <button type="button" onClick={() => editor.undo()} disabled={!editor.canUndo} data-test="step-back">
+          Step back <kbd>U</kbd>
+        </button>
+        <button type="button" onClick={() => editor.redo()} disabled={!editor.canRedo} data-test="step-forward">
+          Forward <kbd>Y</kbd>
+        </button>
         <button type="button" onClick={() => void editor.ask("simplify")}>
           Fewer corners <kbd>S</kbd>
         </button>
-        <button type="button" onClick={() => void editor.ask("repair")}>
+        <button type="button" onClick={() => void editor.ask("repair")} disabled={!fault}>
           Repair <kbd>F</kbd>
         </button>
-        {editor.now.headwall && (
-          <button type="button" onClick={() => editor.dropHeadwall()}>
-            Delete headwall
-          </button>
-        )}
-        <button type="button" onClick={() => editor.undo()} disabled={!editor.canUndo}>
-          Step back <kbd>U</kbd>
+        <button type="button" onClick={() => editor.original()}>
+          Original <kbd>O</kbd>
+        </button>
+        <button type="button" onClick={() => editor.dropHeadwall()} disabled={!editor.hasHeadwall} data-test="drop-headwall">
+          No headwall
         </button>
       </div>
-      <p class="hint">{TOOLS.find((one) => one.tool === editor.tool)?.hint}</p>
       <div class="row">
         <button type="button" class="slump" onClick={keep} data-test="keep">
           Keep <kbd>Enter</kbd>
         </button>
         <button type="button" onClick={cancel} data-test="cancel">
-          Leave as it was <kbd>Esc</kbd>
+          Give up <kbd>Esc</kbd>
         </button>
       </div>
     </section>

@@ -5,8 +5,9 @@ import type { Look } from "./app";
 import { FILTERS, type Desk, type Filter } from "./desk";
 import type { Group } from "./keys";
 import type { Loaded } from "./pictures";
+import { asGeometry } from "./viewer";
 
-const FILTER_NAMES: Record<Filter, string> = { all: "all", open: "open", slump: "slumps", reject: "rejected", unsure: "unsure", large: "1 ha and more" };
+const FILTER_NAMES: Record<Filter, string> = { all: "all candidates", open: "open", slump: "slumps", reject: "rejected", unsure: "unsure", large: "1 ha and more" };
 
 const duration = (seconds: number): string =>
   seconds >= 5400 ? `${(seconds / 3600).toFixed(1)} h` : seconds >= 90 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds)} s`;
@@ -23,7 +24,7 @@ export function TopBar({ desk, onHelp, onJump }: { desk: Desk; onHelp: () => voi
         <strong>{campaign.campaign}</strong> iteration {campaign.iteration}, {campaign.reviewer}
         {campaign.role === "adjudicator" && <span class="role"> adjudicates</span>}
       </div>
-      <button type="button" class="place" onClick={onJump} title="Go to a number (J)">
+      <button type="button" class="place" onClick={onJump} disabled={desk.engaged} title="Go to a number (J)">
         <span data-test="place">{place}</span> of <span data-test="listed">{queue.length}</span>
       </button>
       <label>
@@ -44,7 +45,7 @@ export function TopBar({ desk, onHelp, onJump }: { desk: Desk; onHelp: () => voi
       <div class="progress">
         <progress value={decided} max={Math.max(total, 1)} aria-label="decided" />
         <span>
-          <span data-test="decided">{decided}</span> of {total}, <span data-test="slumps">{slumps}</span> slumps
+          <span data-test="decided">{decided}</span> of {total}, <span data-test="slumps">{slumps}</span> {slumps === 1 ? "slump" : "slumps"}
           {pace && ` · ${Math.round(pace.perHour)}/h, ${duration(pace.secondsLeft)} left`}
         </span>
         {desk.left && (
@@ -91,16 +92,16 @@ export function Strip({ loaded, look, change }: { loaded: Loaded; look: Look; ch
           title={`${frame.source} ${frame.dates.join(", ")}; with Shift: beside`}
           data-test="thumb"
         >
-          <Thumb picture={loaded.frames[number]} />
+          <Thumb picture={loaded.frames[number]} loaded={loaded} />
           <span>
             {frame.label}
             {frame.state !== "ok" && <em> {{ partly: "partly", cloudy: "cloud", missing: "none" }[frame.state]}</em>}
           </span>
         </button>
       ))}
-      {loaded.relief && (
+      {meta.relief && (
         <button type="button" class={`thumb ${look.relief ? "now" : ""}`} onClick={() => change({ relief: !look.relief, playing: "no" })} data-test="relief">
-          <Thumb picture={loaded.relief} />
+          <Thumb picture={loaded.relief} loaded={loaded} />
           <span>relief</span>
         </button>
       )}
@@ -119,14 +120,26 @@ export function Strip({ loaded, look, change }: { loaded: Loaded; look: Look; ch
 }
 
 const THUMB_PX = 128;
+// Ground round the candidate that a thumbnail shows, in sizes of the candidate, and the least of it, metres.
+const THUMB_SIZES = 2;
+const THUMB_LEAST_M = 240;
 
-function Thumb({ picture }: { picture: ImageBitmap }) {
+// A picture cut to the candidate: the whole chip would be too small to see what changes.
+function Thumb({ picture, loaded }: { picture: ImageBitmap | null; loaded: Loaded }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const context = canvas.current?.getContext("2d");
     if (!context) return;
+    context.clearRect(0, 0, THUMB_PX, THUMB_PX);
+    if (!picture) return;
+    const { bounds, outline } = loaded.data.meta;
+    const extent = asGeometry(outline).getExtent();
+    const whole = bounds[2] - bounds[0];
+    const wanted = Math.max(THUMB_SIZES * Math.max(extent[2] - extent[0], extent[3] - extent[1]), THUMB_LEAST_M);
+    const side = (picture.width * Math.min(wanted, whole)) / whole;
+    const start = (picture.width - side) / 2;
     context.imageSmoothingQuality = "high";
-    context.drawImage(picture, 0, 0, THUMB_PX, THUMB_PX);
+    context.drawImage(picture, start, start, side, side, 0, 0, THUMB_PX, THUMB_PX);
   }, [picture]);
   return <canvas ref={canvas} width={THUMB_PX} height={THUMB_PX} />;
 }
@@ -141,10 +154,15 @@ export function Message({ desk }: { desk: Desk }) {
         </button>
       </div>
     );
-  if (desk.acts.trouble)
+  const { pending, trouble } = desk.acts;
+  if (trouble || desk.unreachable)
     return (
       <div class="message error" role="alert" data-test="message">
-        {desk.acts.trouble} {desk.acts.pending} acts are not saved yet; leave this window open. It tries again by itself.
+        {trouble ?? "The server cannot be reached."}{" "}
+        {pending ? `${pending === 1 ? "An act is" : `${pending} acts are`} not saved yet: leave this window open. It tries again by itself.` : "All that was decided is saved."}
+        <button type="button" onClick={() => void desk.live()}>
+          Try now
+        </button>
       </div>
     );
   if (!desk.message) return null;
@@ -159,13 +177,15 @@ export function Message({ desk }: { desk: Desk }) {
 }
 
 export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <div class="shade" onClick={close}>
-      <div class="dialog" role="dialog" aria-modal="true" aria-label={title} data-test="dialog" onClick={(event) => event.stopPropagation()}>
+    <dialog ref={dialog} aria-label={title} data-test="dialog" onClose={close} onClick={(event) => event.target === dialog.current && close()}>
+      <div class="inside">
         <h2>{title}</h2>
         {children}
       </div>
-    </div>
+    </dialog>
   );
 }
 
@@ -177,7 +197,7 @@ export function Help({ groups, close }: { groups: Group[]; close: () => void }) 
           <section key={group.title}>
             <h3>{group.title}</h3>
             <dl>
-              {group.bindings.map((binding) => (
+              {group.bindings.filter(({ shown }) => shown).map((binding) => (
                 <div key={binding.shown}>
                   <dt>
                     <kbd>{binding.shown}</kbd>

@@ -4,17 +4,21 @@ import type { Item } from "./types";
 
 export interface Loaded {
   data: Item;
-  frames: ImageBitmap[];
-  context: ImageBitmap;
+  // Null: the picture could not be loaded, which the page says where it would be.
+  frames: (ImageBitmap | null)[];
+  context: ImageBitmap | null;
   relief: ImageBitmap | null;
 }
 
 const KEPT = 16;
 
-async function bitmap(url: string): Promise<ImageBitmap> {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`A picture is missing (${url}).`);
-  return createImageBitmap(await answer.blob());
+async function bitmap(url: string): Promise<ImageBitmap | null> {
+  try {
+    const answer = await fetch(url);
+    return answer.ok ? await createImageBitmap(await answer.blob()) : null;
+  } catch {
+    return null;
+  }
 }
 
 async function load(item: number): Promise<Loaded> {
@@ -24,8 +28,11 @@ async function load(item: number): Promise<Loaded> {
     data.meta.relief ? bitmap(data.meta.relief.url) : null,
     ...data.meta.frames.map((frame) => bitmap(frame.url)),
   ]);
-  return { data, frames: frames as ImageBitmap[], context: context as ImageBitmap, relief };
+  return { data, frames, context, relief };
 }
+
+const complete = ({ data, frames, context, relief }: Loaded): boolean =>
+  context !== null && (relief !== null || data.meta.relief === null) && frames.every((frame) => frame !== null);
 
 export class Pictures {
   private readonly loading = new Map<number, Promise<Loaded>>();
@@ -39,10 +46,17 @@ export class Pictures {
       return known;
     }
     const started = load(item);
-    started.catch(() => this.loading.delete(item));
+    const forget = () => this.loading.get(item) === started && this.loading.delete(item);
+    // What is not whole is loaded again when it is wanted again.
+    started.then((loaded) => complete(loaded) || forget(), forget);
     this.loading.set(item, started);
     if (this.loading.size > KEPT) this.drop(this.loading.keys().next().value as number);
     return started;
+  }
+
+  // The next one who wants it loads it again.
+  forget(item: number): void {
+    this.loading.delete(item);
   }
 
   private drop(item: number): void {

@@ -27,20 +27,22 @@ const line = (color: string, width: number, dash?: number[]) =>
 // A dark line under each keeps it legible on bright and on dark ground.
 const cased = (color: string, width: number, dash?: number[]) => [line("rgba(0,0,0,0.65)", width + 2), line(color, width, dash)];
 
-export const COLOURS = { outline: "#ffb000", drawn: "#4cc3ff", headwall: "#ff5db1", known: "#ffffff", opinions: ["#4cc3ff", "#ff8f5a", "#d9a8ff"] };
+// Blue stands out on brown ground and on green, and is told from orange by everybody.
+export const COLOURS = { outline: "#5cd0ff", chosen: "#ffb000", headwall: "#ffe34d", opinions: ["#5cd0ff", "#ffb000", "#f2a6ff"] };
 const STYLES = {
   outline: cased(COLOURS.outline, 2),
-  drawn: cased(COLOURS.drawn, 2),
   headwall: cased(COLOURS.headwall, 3),
-  known: [line("rgba(255,255,255,0.55)", 1.5)],
-  rejected: [line("rgba(255,255,255,0.3)", 1.5, [2, 5])],
-  candidate: [line("rgba(255,176,0,0.4)", 1.5, [6, 5])],
+  known: [line("rgba(0,0,0,0.35)", 3), line("rgba(255,255,255,0.75)", 1.5)],
+  rejected: [line("rgba(255,255,255,0.5)", 1.5, [2, 5])],
+  candidate: [line("rgba(92,208,255,0.6)", 1.5, [6, 5])],
 };
 export type Kind = keyof typeof STYLES;
 
 export interface Ground {
   bounds: Bounds;
   picture: ImageBitmap;
+  // Less than 1 where the picture is of another date than the one that is looked at.
+  opacity: number;
 }
 
 export const sharedView = (): View => new View({ projection: PLANE, center: [0, 0], resolution: 3, minResolution: 0.2, maxResolution: 60 });
@@ -124,8 +126,9 @@ export class Viewer {
     context.imageSmoothingQuality = "high";
     context.filter = `brightness(${this.brightness}) contrast(${this.contrast})`;
     const [across, down] = [width / (east - west), height / (north - south)];
-    this.grounds.forEach(({ bounds, picture }) => {
+    this.grounds.forEach(({ bounds, picture, opacity }) => {
       const [left, bottom, right, top] = bounds;
+      context.globalAlpha = opacity;
       context.drawImage(picture, (left - west) * across, (north - top) * down, (right - left) * across, (top - bottom) * down);
     });
     return canvas;

@@ -16,30 +16,26 @@ from pathlib import Path
 
 import numpy as np
 
+from slumpmap.figures.published import NO, OPEN, YES, paper
 from slumpmap.files import write_json
 from slumpmap.grid import HECTARE
 from slumpmap.inventory.comparison import equal_area_crs
 from slumpmap.inventory.foreign import PROBABILITIES, Foreign, bring, read_foreign
 
-# Table 2: iteration, positive and negative polygons, inferred, newly found, total.
-TABLE2 = (
-    (1, 300, 72, 2064, 149, 449),
-    (2, 449, 72, 2842, 196, 645),
-    (3, 645, 78, 3153, 73, 718),
-    (4, 718, 78, 10510, 86, 804),
-    (5, 804, 90, 4609, 34, 838),
-    (6, 838, 90, 3362, 4, 842),
-    (7, 842, 90, 5033, 21, 863),
-    (8, 863, 90, 3622, 12, 875),
-)
-SLUMPS, INITIAL, NEW = 875, 300, 575
-PROBABILITY = {"high": (810, 92), "medium": (33, 4), "low": (32, 4)}
-INITIATION = {"before 2016": 306, "2016-2017": 455, "2017-2018": 21, "2018-2019": 55}
-NEAR_ROAD, NEAR_STREAM = 38, 209
-BEILUHE, BEILUHE_COMPARED = 474, 459
-STUDY_AREA_KM2, STUDY_AREA_HA, AFFECTED_HA = 54_000, 5_400_000, 1700
-LARGEST_HA, SMALLEST_HA = 24.03, 0.05
-YES, NO, OPEN = "yes", "no", "-"
+PAPER = paper()
+TABLE2 = PAPER.table2
+SLUMPS, INITIAL = round(PAPER["slumps"]), round(PAPER["initial"])
+PROBABILITY = {name: (round(PAPER[name]), round(PAPER[f"{name}_share"])) for name in PROBABILITIES}
+INITIATION = {
+    "before 2016": round(PAPER["before_2016"]),
+    "2016-2017": round(PAPER["from_2016"]),
+    "2017-2018": round(PAPER["from_2017"]),
+    "2018-2019": round(PAPER["from_2018"]),
+}
+NEAR_ROAD, NEAR_STREAM = round(PAPER["near_road"]), round(PAPER["near_stream"])
+BEILUHE, BEILUHE_COMPARED = round(PAPER["beiluhe"]), round(PAPER["luo_zone"])
+STUDY_AREA_KM2, STUDY_AREA_HA, AFFECTED_HA = PAPER["study_area"], PAPER["study_area_ha"], PAPER["affected"]
+LARGEST_HA, SMALLEST_HA = PAPER["largest"], PAPER["smallest"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,9 @@ def table2_checks(rows: Sequence[tuple[int, int, int, int, int, int]] = TABLE2) 
     positives, inferred, new, total = (table[:, column] for column in (1, 3, 4, 5))
     found = int(new.sum())
     each = ", ".join(f"{100 * n / i:.1f}" for n, i in zip(new, inferred, strict=True))
-    outside = [int(row[0]) for row in table if not 2000 <= row[3] < 5500]
+    least, most = PAPER["inferred_least"], PAPER["inferred_most"]
+    # "2 to 5 thousand" holds what rounds to thousands of that.
+    outside = [int(row[0]) for row in table if not least <= row[3] < most + 500]
     return [
         check("Table 2", "initial and newly found slumps are all", f"{SLUMPS}", f"{positives[0]} + {found} ="
               f" {positives[0] + found}", bool(positives[0] + found == SLUMPS)),
@@ -97,7 +95,7 @@ def table2_checks(rows: Sequence[tuple[int, int, int, int, int, int]] = TABLE2) 
         check("Table 2", "yield, newly found per inferred, %", OPEN,
               f"{100 * found / inferred.sum():.2f}; by iteration {each}", None,
               f"{inferred.sum() / found:.0f} polygons for a new slump"),
-        check("6.3", "each iteration inferred 2 to 5 thousand polygons", "2000 to 5000",
+        check("6.3", "each iteration inferred 2 to 5 thousand polygons", f"{least:g} to {most:g}",
               f"{inferred.min():,} to {inferred.max():,}", not outside,
               f"iteration {', '.join(map(str, outside))} did not; perhaps only new ones are meant" if outside else ""),
         check("4.2", "repeated until no new slumps were found", "0", f"{new[-1]} in the last iteration",
@@ -133,33 +131,94 @@ def group_checks(
 
 def share_checks() -> list[Check]:
     """Shares quoted in sections 5 and 6, and whether a whole number of slumps can have them."""
-    small, near_small = counts_that_round_to(98.5, SLUMPS, 1), counts_that_round_to(86.8, NEAR_ROAD, 1)
-    steep, meadow, loam = (counts_that_round_to(percent, SLUMPS) for percent in (67, 75, 55))
+    small = counts_that_round_to(PAPER["below_10_ha"], SLUMPS, 1)
+    near_small = counts_that_round_to(PAPER["near_road_below_2"], NEAR_ROAD, 1)
+    names = ("slope_4_8", "alpine_meadow", "loam")
+    steep, meadow, loam = (counts_that_round_to(PAPER[name], SLUMPS) for name in names)
     any_percent = f"{SLUMPS} slumps can have any whole percentage"
-    soils = 23.3 + 71.3 + 5.4
+    parts = [PAPER[name] for name in ("region_loam", "region_sandy_loam", "region_other_soil")]
+    soils = sum(parts)
+    unsure = sum(PROBABILITY[name][0] for name in ("medium", "low"))
+    zone, doubtful = PAPER["niu_zone"], PAPER["niu_zone_doubtful"]
+    beiluhe_near, half = PAPER["beiluhe_near_road"], PAPER["beiluhe_west_share"]
     return [
-        check("5", "smaller than 10 ha", "98.5 %", f"{_span(small)} of {SLUMPS}", bool(small)),
-        check("5", "on slopes of 4 to 8 degrees", "67 %", f"{_span(steep)} of {SLUMPS}", None, any_percent),
-        check("5", "in alpine meadow", "~75 %", f"{_span(meadow)} of {SLUMPS}", None, any_percent),
-        check("5", "on loam", "~55 %", f"{_span(loam)} of {SLUMPS}", None, any_percent),
-        check("5", "soils of the region sum up", "100 %", f"23.3 + 71.3 + 5.4 = {soils:.1f} %", round(soils, 1) == 100),
-        check("5", "selection of loam: share of slumps by share of region", OPEN, f"55 / 23.3 = {55 / 23.3:.2f}", None,
-              "not stated; above 1 as the text says"),
-        check("5", "near-road slumps smaller than 2 ha", "86.8 %", f"{_span(near_small)} of {NEAR_ROAD}",
-              bool(near_small)),
-        check("5", "slumps beside streams", f"{NEAR_STREAM}", f"{100 * NEAR_STREAM / SLUMPS:.1f} % of {SLUMPS}", None,
-              "the share is not stated"),
-        check("5", "~50 % lie in the west of Beiluhe", "~50 %",
-              f"{BEILUHE} of {SLUMPS} = {100 * BEILUHE / SLUMPS:.1f} %",
-              abs(100 * BEILUHE / SLUMPS - 50) < 5, "474 is Beiluhe as a whole (abstract, 6.1)"),
-        check("6.1, 6.2", "slumps in Beiluhe, said twice", f"{BEILUHE}", f"{BEILUHE_COMPARED}",
-              BEILUHE == BEILUHE_COMPARED, "6.2 counts in the area of Luo et al.; how the two differ is not said"),
-        check("6.1", "7 of the near-road slumps in Beiluhe", f"7 of {NEAR_ROAD}",
-              f"{700 / NEAR_ROAD:.0f} % there, {100 * BEILUHE / SLUMPS:.0f} % of all slumps", None),
-        check("6.2", "42 failures there, 47 slumps here, 4 of them of low or medium probability", "42, 47, 4",
-              f"4 is {400 / 47:.0f} % of 47; {65 * 100 / SLUMPS:.0f} % of all slumps are", None,
-              "slumpmap compare recounts it where both inventories are at hand"),
-    ]  # fmt: skip
+        check("5", "smaller than 10 ha", f"{PAPER['below_10_ha']} %", f"{_span(small)} of {SLUMPS}", bool(small)),
+        check(
+            "5",
+            "on slopes of 4 to 8 degrees",
+            f"{PAPER['slope_4_8']:g} %",
+            f"{_span(steep)} of {SLUMPS}",
+            None,
+            any_percent,
+        ),
+        check(
+            "5", "in alpine meadow", f"~{PAPER['alpine_meadow']:g} %", f"{_span(meadow)} of {SLUMPS}", None, any_percent
+        ),
+        check("5", "on loam", f"~{PAPER['loam']:g} %", f"{_span(loam)} of {SLUMPS}", None, any_percent),
+        check(
+            "5",
+            "soils of the region sum up",
+            "100 %",
+            f"{' + '.join(map(str, parts))} = {soils:.1f} %",
+            round(soils, 1) == 100,
+        ),
+        check(
+            "5",
+            "selection of loam: share of slumps by share of region",
+            OPEN,
+            f"{PAPER['loam']:g} / {parts[0]} = {PAPER['loam'] / parts[0]:.2f}",
+            None,
+            "not stated; above 1 as the text says",
+        ),
+        check(
+            "5",
+            "near-road slumps smaller than 2 ha",
+            f"{PAPER['near_road_below_2']} %",
+            f"{_span(near_small)} of {NEAR_ROAD}",
+            bool(near_small),
+        ),
+        check(
+            "5",
+            "slumps beside streams",
+            f"{NEAR_STREAM}",
+            f"{100 * NEAR_STREAM / SLUMPS:.1f} % of {SLUMPS}",
+            None,
+            "the share is not stated",
+        ),
+        check(
+            "5",
+            f"~{half:g} % lie in the west of Beiluhe",
+            f"~{half:g} %",
+            f"{BEILUHE} of {SLUMPS} = {100 * BEILUHE / SLUMPS:.1f} %",
+            abs(100 * BEILUHE / SLUMPS - half) < 5,
+            f"{BEILUHE} is Beiluhe as a whole (abstract, 6.1)",
+        ),
+        check(
+            "6.1, 6.2",
+            "slumps in Beiluhe, said twice",
+            f"{BEILUHE}",
+            f"{BEILUHE_COMPARED}",
+            BEILUHE == BEILUHE_COMPARED,
+            "6.2 counts in the area of Luo et al.; how the two differ is not said",
+        ),
+        check(
+            "6.1",
+            f"{beiluhe_near:g} of the near-road slumps in Beiluhe",
+            f"{beiluhe_near:g} of {NEAR_ROAD}",
+            f"{100 * beiluhe_near / NEAR_ROAD:.0f} % there, {100 * BEILUHE / SLUMPS:.0f} % of all slumps",
+            None,
+        ),
+        check(
+            "6.2",
+            f"{PAPER['niu_failures']:g} failures there, {zone:g} slumps here, {doubtful:g} of them of low or medium"
+            " probability",
+            f"{PAPER['niu_failures']:g}, {zone:g}, {doubtful:g}",
+            f"{doubtful:g} is {100 * doubtful / zone:.0f} % of {zone:g};"
+            f" {100 * unsure / SLUMPS:.0f} % of all slumps are",
+            None,
+            "slumpmap compare recounts it where both inventories are at hand",
+        ),
+    ]
 
 
 def _span(counts: Sequence[int]) -> str:
@@ -171,25 +230,65 @@ def _span(counts: Sequence[int]) -> str:
 
 def area_checks() -> list[Check]:
     """Areas, units and elevations."""
-    pixels = SMALLEST_HA * HECTARE / 3**2
-    near_sum = 0.97 * NEAR_ROAD
+    pixels, least = SMALLEST_HA * HECTARE / PAPER["pixel"] ** 2, PAPER["least_pixels"]
+    near_mean = PAPER["near_road_mean"]
+    near_sum = near_mean * NEAR_ROAD
+    top, ends = PAPER["highest"], [PAPER[f"abstract_elevation_{end}"] for end in ("low", "high")]
+    inner = [PAPER[f"elevation_90_{end}"] for end in ("low", "high")]
+    radiation = [PAPER[f"pisr_{end}"] for end in ("low", "high")]
+    offered = [PAPER[f"region_pisr_{end}"] for end in ("low", "high")]
     rest = (near_sum - LARGEST_HA) / (NEAR_ROAD - 1)
     return [
-        check("abstract, 5", "study area in both units", f"{STUDY_AREA_KM2:,} km2", f"{STUDY_AREA_HA / 100:,.0f} km2",
-              STUDY_AREA_HA / 100 == STUDY_AREA_KM2),
-        check("4.2", "0.05 ha in pixels of 3 m", "~55", f"{pixels:.1f}", abs(pixels - 55) <= 1),
-        check("5", "mean area of a slump", OPEN, f"{AFFECTED_HA / SLUMPS:.2f} ha", None, "1700 ha by 875"),
+        check(
+            "abstract, 5",
+            "study area in both units",
+            f"{STUDY_AREA_KM2:,.0f} km2",
+            f"{STUDY_AREA_HA / 100:,.0f} km2",
+            STUDY_AREA_HA / 100 == STUDY_AREA_KM2,
+        ),
+        check(
+            "4.2",
+            f"{SMALLEST_HA} ha in pixels of {PAPER['pixel']:g} m",
+            f"~{least:g}",
+            f"{pixels:.1f}",
+            abs(pixels - least) <= 1,
+        ),
+        check(
+            "5", "mean area of a slump", OPEN, f"{AFFECTED_HA / SLUMPS:.2f} ha", None, f"{AFFECTED_HA:g} ha by {SLUMPS}"
+        ),
         check("5", "share of the region that slumps affect", OPEN, f"{100 * AFFECTED_HA / STUDY_AREA_HA:.3f} %", None),
-        check("5", "largest slump, 24.03 ha, among those near roads", "mean 0.97 ha",
-              f"{near_sum:.1f} ha in all, {rest:.2f} ha for each other one", None,
-              "possible, but the sentence may mean the largest of all"),
-        check("abstract, 5", "elevations of slumps, said twice", "4511 to 5212 m", "highest at 5394 m", 5394 <= 5212,
-              "the abstract's range leaves out the highest slump; it does not say what share it holds"),
-        check("5", "90 % of slumps within the abstract's elevations", "4582 to 5010 m", "inside 4511 to 5212 m",
-              4511 <= 4582 and 5010 <= 5212),
-        check("5", "radiation of slumps within that of the region", "2900 to 3200", "inside 2500 to 3450 kWh m-2",
-              2500 <= 2900 and 3200 <= 3450, "benchmarks/pisr_options.py asks which model gives such values"),
-    ]  # fmt: skip
+        check(
+            "5",
+            f"largest slump, {LARGEST_HA} ha, among those near roads",
+            f"mean {near_mean} ha",
+            f"{near_sum:.1f} ha in all, {rest:.2f} ha for each other one",
+            None,
+            "possible, but the sentence may mean the largest of all",
+        ),
+        check(
+            "abstract, 5",
+            "elevations of slumps, said twice",
+            f"{ends[0]:g} to {ends[1]:g} m",
+            f"highest at {top:g} m",
+            top <= ends[1],
+            "the abstract's range leaves out the highest slump; it does not say what share it holds",
+        ),
+        check(
+            "5",
+            "90 % of slumps within the abstract's elevations",
+            f"{inner[0]:g} to {inner[1]:g} m",
+            f"inside {ends[0]:g} to {ends[1]:g} m",
+            ends[0] <= inner[0] and inner[1] <= ends[1],
+        ),
+        check(
+            "5",
+            "radiation of slumps within that of the region",
+            f"{radiation[0]:g} to {radiation[1]:g}",
+            f"inside {offered[0]:g} to {offered[1]:g} kWh m-2",
+            offered[0] <= radiation[0] and radiation[1] <= offered[1],
+            "benchmarks/pisr_options.py asks which model gives such values",
+        ),
+    ]
 
 
 def inventory_checks(foreign: Foreign) -> list[Check]:
@@ -204,8 +303,14 @@ def inventory_checks(foreign: Foreign) -> list[Check]:
         check("abstract", "slumps", f"{SLUMPS}", f"{len(area)}", len(area) == SLUMPS),
         check("5", "largest slump", f"{LARGEST_HA} ha", f"{area.max():.2f} ha", abs(area.max() - LARGEST_HA) < 0.05),
         check("5", "smallest slump", f"{SMALLEST_HA} ha", f"{area.min():.3f} ha", bool(0.045 <= area.min() < 0.055)),
-        check("5", "smaller than 10 ha", "98.5 %", f"{small:.1f} %", rounds_to(small, 100, 98.5, 1)),
-        check("5", "affected area", f"{AFFECTED_HA} ha", f"{area.sum():.0f} ha", 1650 <= area.sum() < 1750),
+        check(
+            "5",
+            "smaller than 10 ha",
+            f"{PAPER['below_10_ha']} %",
+            f"{small:.1f} %",
+            rounds_to(small, 100, PAPER["below_10_ha"], 1),
+        ),
+        check("5", "affected area", f"{AFFECTED_HA:g} ha", f"{area.sum():.0f} ha", 1650 <= area.sum() < 1750),
     ]
     grades = foreign.slumps["probability"]
     if grades.notna().any():

@@ -640,6 +640,10 @@ class AnalysisSettings(
     published: bool = Field(
         False, description="the given inventory is the published one: each number of the paper is set beside ours"
     )
+    zones: Path | None = Field(
+        None,
+        description="polygons with the column `name`, such as `Beiluhe`, in which slumps are counted; from `data`",
+    )
 
 
 class RunSettings(Settings):
@@ -707,6 +711,8 @@ class Config(Settings):
 
     def _check_purpose(self) -> None:
         """A configuration maps slumps, or analyses an inventory, or both."""
+        if self.analysis.published and self.analysis.inventory is None:
+            raise ValueError("analysis.published is true, but analysis.inventory names no inventory")
         if not self.maps:
             if self.analysis.inventory is None:
                 raise ValueError("give inputs.catalogue and inputs.positives to map slumps, or analysis.inventory")
@@ -751,6 +757,8 @@ class Config(Settings):
             InputError: the first missing file.
         """
         brought = {} if self.analysis.inventory is None else {"analysis.inventory": self.analysis.inventory}
+        if self.analysis.zones is not None:
+            brought["analysis.zones"] = self.analysis.zones
         if self.demo is None:
             brought |= {f"inputs.{name}": path for name, path in self.inputs if path is not None}
             brought |= {f"images, {image.name}": image.path for image in self.images}

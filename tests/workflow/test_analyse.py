@@ -119,6 +119,12 @@ def test_it_needs_grid_and_layers_only(analysed):
     assert joint["models"]["logistic"]["slumps"] >= 20 and joint["omissions"][0].startswith(
         "1 of 28 slumps lie outside"
     )
+    summary = json.loads((given / "summary.json").read_text())
+    assert summary["study"] == "given" and summary["numbers"]["slumps"]["value"] == 27
+    assert summary["numbers"]["probability"]["missing"] and summary["numbers"]["elevation_p05"]["n"] == 27
+    words = (given / "results.md").read_text()
+    assert "1 slump of the inventory lies outside the study area and does not count here." in words
+    assert "The soil of the slumps is not known: the configuration has no such layer." in words
     assert "The analysis of theirs.gpkg is in results/theirs/analysis/given" in output
 
 

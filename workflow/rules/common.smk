@@ -240,6 +240,22 @@ def analysed(studies):
     return [f"{ANALYSIS}/{study}/{name}" for study in studies for name in names]
 
 
+def written(studies):
+    """The results of some studies in words."""
+    return [f"{ANALYSIS}/{study}/results.md" for study in studies]
+
+
+def zones_file():
+    """The zones in which slumps are counted, for an input section."""
+    zones = campaign.analysis.zones
+    return [] if zones is None else [(campaign.data / zones).as_posix()]
+
+
+def published_file(wildcards):
+    """Input function: the published numbers beside those of the given inventory, where it is the published one."""
+    return [PUBLISHED] if wildcards.study == "given" and campaign.analysis.published else []
+
+
 def studies_here():
     """The studies that can be made: without any layer there is nothing to hold the campaign's own inventory against."""
     return STUDIES if GROUND else [study for study in STUDIES if study != "own"]
@@ -247,7 +263,7 @@ def studies_here():
 
 def shown_on_site(wildcards):
     """Input function: what the site takes from the campaign's folder, as far as the campaign makes it."""
-    shown = analysed(studies_here())
+    shown = [*analysed(studies_here()), *written(studies_here())]
     if not campaign.maps:
         return [*shown, *rules.given_inventory.output]
     return [
@@ -273,7 +289,7 @@ def shown_on_site(wildcards):
 def products(wildcards=None):
     """What a run makes in the end."""
     if not campaign.maps:
-        return [*analysed(STUDIES), rules.site.output.page]
+        return [*analysed(STUDIES), *written(STUDIES), rules.site.output.page]
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         *of_all_iterations("review/queue.gpkg")(wildcards),
@@ -292,6 +308,7 @@ def products(wildcards=None):
         rules.summary.output.summary,
         rules.site.output.page,
         *analysed(studies_here()),
+        *written(studies_here()),
     ]
 
 

@@ -83,7 +83,8 @@ class Study:
 
     Args:
         slumps: one row a slump, index 0..n-1: a column for each factor, with the name that the landscape's points
-            have; `aspect_class` (the eight winds and flat), `probability`, `area_ha`, `near_road`, `near_stream`.
+            have; `aspect_class` (the eight winds and flat), `probability`, `initiation`, `area_ha`, `near_road`,
+            `near_stream`.
         xy: (slumps, 2) centroids in the grid's CRS, metres.
         area: the study area.
         total: number of slumps in the inventory.
@@ -120,7 +121,7 @@ def read_study(inventory: Path, grid: Grid) -> Study:
         fault = f"none of the {len(table)} slumps lies in the study area"
         raise InputError(inventory, fault, "check its CRS, and bounds or area of the grid")
     slumps = pd.DataFrame({name: table[column] for name, column in FACTORS.items()})
-    for name in ("aspect_class", "probability", "area_ha", "near_road", "near_stream"):
+    for name in ("aspect_class", "probability", "initiation", "area_ha", "near_road", "near_stream"):
         slumps[name] = table[name]
     # Without aspect and without slope it is flat; other slumps without aspect face all ways, or no layer knows.
     flat = slumps["aspect"].isna() & (table["slope_mean"] == 0)

@@ -22,6 +22,7 @@ include: "workflow/rules/growth.smk"
 include: "workflow/rules/inventory.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/crossval.smk"
 
 

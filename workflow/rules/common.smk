@@ -240,10 +240,24 @@ def analysed(studies):
     return [f"{ANALYSIS}/{study}/{name}" for study in studies for name in names]
 
 
+def drawn_tables(wildcards):
+    """Input function: the tables behind a study's figures; without layers there are none but those of clusters."""
+    names = ["clustering.json", "ripley.csv"]
+    names += ["selection.csv", "dependence.csv", "joint.json"] if GROUND else []
+    return [f"{ANALYSIS}/{wildcards.study}/{name}" for name in names]
+
+
+def pictured(studies):
+    """Tables and figures of some studies."""
+    names = ["table1.csv", "cells_10km.gpkg", *(f"figures/{name}.png" for name in MAP_FIGURES + STATISTICS_FIGURES)]
+    own = [f"{ANALYSIS}/own/figures/fig03_example.png"] if "own" in studies else []
+    return [*(f"{ANALYSIS}/{study}/{name}" for study in studies for name in names), *own]
+
+
 def products(wildcards=None):
     """What a run makes in the end."""
     if not campaign.maps:
-        return analysed(STUDIES)
+        return [*analysed(STUDIES), *pictured(STUDIES)]
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         *of_all_iterations("review/queue.gpkg")(wildcards),
@@ -254,13 +268,12 @@ def products(wildcards=None):
         rules.inventory.output.csv,
         *([] if campaign.arts is None else rules.arts.output),
         rules.table2.output.csv,
-        rules.map.output.png,
-        rules.area_histogram.output.png,
         rules.iterations_figure.output.png,
         rules.missing.output.png,
         rules.contact_sheet.output.png,
         rules.summary.output.summary,
         *analysed(STUDIES if GROUND else set(STUDIES) - {"own"}),
+        *pictured(STUDIES),
     ]
 
 

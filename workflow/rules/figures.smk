@@ -1,5 +1,7 @@
 # Tables and figures of a study: the campaign's own inventory or a given one.
 FIGURES = f"{STUDY}/figures"
+MAP_FIGURES = ["fig01_study-area", "fig05_inventory", "fig07_affected-area"]
+STATISTICS_FIGURES = ["fig06_frequencies", "selection-ratios", "dependence", "clusters"]
 
 
 rule table1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -63,8 +64,7 @@ def affected_map(
         if relief is not None:
             draw_light(axes, relief)
         draw_area(axes, grid)
-        frame(axes, extent, grid)
-        axes.locator_params(nbins=4)
+        frame(axes, extent, grid, 4)
         scale_bar(axes, extent)
     left, right = panels
     right.set_ylabel("")
@@ -135,7 +135,7 @@ def _pies(axes: Axes, cells: gpd.GeoDataFrame, groups: Sequence[str], grid: Grid
         pie = PatchCollection(wedges, facecolors=fills, edgecolors="white", linewidths=0.4, zorder=3)
         axes.add_collection(pie, autolim=False)
         if len(cells) <= _MOST_LABELS:
-            place = {"ha": "center", "va": "top", "fontsize": 6, "path_effects": halo, "zorder": 4}
+            place: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 6, "path_effects": halo, "zorder": 4}
             axes.text(x, y - radius * 1.05, f"n = {total:.0f}", **place)
     return [Patch(color=colours[group], label=group) for group in groups]
 

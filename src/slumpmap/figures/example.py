@@ -74,7 +74,7 @@ def example_sheet(
         year = years[number]
         with Mosaic(grid, imagery / str(year), bands=3, nodata=RGB_NODATA) as mosaic:
             draw_chip(axes, mosaic.read(window), window, grid)
-        axes.set_title(str(year) + (" (mapped)" if year == mapping_year else ""), pad=2, loc="left")
+        axes.set_title(str(year) + (" (mapped)" if year == mapping_year else ""), pad=2, loc="left", y=1.0)
         draw_scale(axes, window, grid)
         if year == mapping_year:
             draw_outline(axes, row.geometry)
@@ -90,14 +90,16 @@ def telling(slumps: gpd.GeoDataFrame) -> pd.Series:
         seen=slumps["initiation"].notna() & ~slumps["initiation"].astype(str).str.startswith("before"),
     )
     order = ["wall", "seen", "sure", "area_ha", "id"]
-    return ranked.sort_values(order, ascending=[False, False, False, False, True]).iloc[0]
+    best: pd.Series = ranked.sort_values(order, ascending=[False, False, False, False, True]).iloc[0]
+    return best
 
 
 def _row_of(slumps: gpd.GeoDataFrame, slump: str) -> pd.Series:
     rows = slumps[slumps["id"].astype(str) == slump]
     if rows.empty:
         raise InputError("--slump", f"there is no slump {slump!r} in the inventory", "take an id of its column `id`")
-    return rows.iloc[0]
+    row: pd.Series = rows.iloc[0]
+    return row
 
 
 def _marks(axes: Axes, row: pd.Series) -> None:

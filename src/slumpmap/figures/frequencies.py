@@ -22,7 +22,7 @@ AXES = {
     "slope": "Slope (°)",
     "tpi": "Topographic position (m)",
     "pisr": "Radiation (kWh m⁻² a⁻¹)",
-    "aspect": "Aspect",
+    "aspect": "Aspect (°)",
     "vegetation": "Vegetation",
     "soil": "Soil texture",
     "stream_distance_m": "Distance to stream (m)",
@@ -57,25 +57,23 @@ def frequencies_figure(areas: NDArray[np.float64], selection: pd.DataFrame | Non
         note: what to say behind the first title.
     """
     figure = Figure(figsize=(TWO_COLUMNS, 165 * MM), layout="constrained")
-    cells = figure.add_gridspec(3, 6, height_ratios=(1, 1.15, 1.1))
-    panel = figure.add_subplot(cells[0, 0:2])
-    draw_areas(panel, areas)
-    panel.set_title(titled("a  Areas", note), loc="left")
-    numbers = (("b", "elevation", cells[0, 2:4]), ("c", "slope", cells[0, 4:6]), ("d", "pisr", cells[1, 0:2]))
-    for letter, factor, cell in numbers:
-        panel = figure.add_subplot(cell)
+    # Each row by itself, so that long class names take no room from the panels above.
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=(1, 1.1, 1.1))
+    first = top.subplots(1, 3)
+    draw_areas(first[0], areas)
+    first[0].set_title(titled("a  Areas", note), loc="left")
+    rows, reason = classes_of(selection, "aspect")
+    second = [middle.add_subplot(1, 3, 1), middle.add_subplot(1, 3, 2, projection=None if reason else "polar")]
+    for letter, factor, panel in (("b", "elevation", first[1]), ("c", "slope", first[2]), ("d", "pisr", second[0])):
         draw_number(panel, selection, factor)
         panel.set_title(letter, loc="left")
-    rows, reason = classes_of(selection, "aspect")
-    panel = figure.add_subplot(cells[1, 2:4], projection=None if reason else "polar")
-    if isinstance(panel, PolarAxes):
-        draw_rose(panel, rows)
+    if isinstance(second[1], PolarAxes):
+        draw_rose(second[1], rows)
     else:
-        state(panel, f"aspect: {reason}")
-    panel.set_title("e", loc="left")
-    _legend(figure.add_subplot(cells[1, 4:6]), areas, selection)
-    for letter, factor, cell in (("f", "vegetation", cells[2, 0:3]), ("g", "soil", cells[2, 3:6])):
-        panel = figure.add_subplot(cell)
+        state(second[1], f"aspect: {reason}")
+    second[1].set_title("e", loc="left")
+    _legend(middle.add_subplot(1, 3, 3), areas, selection)
+    for letter, factor, panel in zip("fg", ("vegetation", "soil"), bottom.subplots(1, 2), strict=True):
         draw_classes(panel, selection, factor)
         panel.set_title(f"{letter}  {AXES[factor]}", loc="left")
     return figure
@@ -114,7 +112,9 @@ def draw_rose(axes: PolarAxes, rows: pd.DataFrame) -> None:
     axes.set_yticks(np.arange(step, top + step, step))
     axes.set_ylim(0, top * 1.05)
     axes.set_yticklabels([f"{value:g} %" for value in axes.get_yticks()], fontsize=6)
-    axes.set_rlabel_position(22.5)
+    # The percentages stand where the two neighbouring winds have least.
+    largest = winds.max(axis=1).to_numpy()
+    axes.set_rlabel_position(22.5 + 45.0 * float(np.argmin(np.maximum(largest, np.roll(largest, -1)))))
     axes.grid(linewidth=0.3, color=PALE)
     if "flat" in by_name.index and (flat := by_name.loc["flat", ["slump_share", "landscape_share"]]).gt(0).any():
         text = f"flat: slumps {100 * flat['slump_share']:.1f} %, area {100 * flat['landscape_share']:.1f} %"
@@ -130,7 +130,7 @@ def draw_classes(axes: Axes, selection: pd.DataFrame | None, factor: str) -> Non
     rows = few_classes(rows)
     place = np.arange(len(rows))
     axes.barh(place - 0.2, 100 * rows["slump_share"], 0.4, color=BLUE)
-    axes.barh(place + 0.2, 100 * rows["landscape_share"], 0.4, color=PALE, edgecolor=BLACK, linewidth=0.6)
+    axes.barh(place + 0.2, 100 * rows["landscape_share"], 0.4, color="none", edgecolor=BLACK, linewidth=0.8)
     axes.set_yticks(place, [textwrap.shorten(name, 28, placeholder="…") for name in rows["class"]])
     axes.invert_yaxis()
     axes.set_xlabel("Share (%)")

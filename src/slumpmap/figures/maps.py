@@ -15,6 +15,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from slumpmap.figures.relief import Extent, Relief
@@ -65,15 +66,16 @@ def _headline(slumps: gpd.GeoDataFrame) -> str:
     return f"{text}, {int(near.fillna(False).sum())} near a road" if near.notna().any() else text
 
 
-def map_panels(extent: Extent, columns: int) -> tuple[Figure, list[Axes]]:
+def map_panels(extent: Extent, columns: int, beside: float = 0.0) -> tuple[Figure, list[Axes]]:
     """A figure of two columns' width with maps side by side; tall areas get narrower maps, so that the page holds them.
 
     Args:
         extent: of each map, km.
         columns: number of maps.
+        beside: width that a scale needs beside each map, inches.
     """
     west, east, south, north = extent
-    width = TWO_COLUMNS / columns - 20 * MM
+    width = TWO_COLUMNS / columns - 20 * MM - beside
     height = min(max(width * (north - south) / (east - west), _LOWEST), _TALLEST)
     figure = Figure(figsize=(TWO_COLUMNS, height + _MARGIN), layout="constrained")
     return figure, list(np.ravel(figure.subplots(1, columns, squeeze=False)))
@@ -142,8 +144,8 @@ def _slumps(axes: Axes, slumps: gpd.GeoDataFrame) -> list[Artist]:
         centres.y / _KM,
         s=_marker_area(ordered["area_ha"].to_numpy(dtype=float)),
         c=np.where(near, ORANGE, BLUE),
-        edgecolors="white",
-        linewidths=0.3,
+        edgecolors=np.where(near, BLACK, "white"),
+        linewidths=np.where(near, 0.6, 0.3),
         zorder=3,
     )
     shown = {"slump near a road": ORANGE, "other slump": BLUE} if near.any() else {"slump": BLUE}
@@ -159,19 +161,20 @@ def _marker_area(area_ha: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _circle(label: str, colour: str, area_ha: float) -> Line2D:
     size = float(np.sqrt(_marker_area(np.array([area_ha]))[0]))
-    edge = GREY if colour == "none" else "white"
+    edge = {"none": GREY, ORANGE: BLACK}.get(colour, "white")
     return Line2D([], [], linestyle="", marker="o", markersize=size, color=colour, markeredgecolor=edge, label=label)
 
 
-def frame(axes: Axes, extent: Extent, grid: Grid) -> None:
-    """Limits, ticks and labels of a map."""
+def frame(axes: Axes, extent: Extent, grid: Grid, ticks: int = 6) -> None:
+    """Limits, ticks (at most so many) and labels of a map."""
     west, east, south, north = extent
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     axes.set_aspect("equal")
     axes.spines[["top", "right"]].set_visible(True)
     axes.ticklabel_format(useOffset=False, style="plain")
-    axes.locator_params(nbins=6)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"Easting (km, {grid.crs})")
     axes.set_ylabel("Northing (km)")
 

@@ -18,6 +18,8 @@ _COLUMNS = 3
 _CLASSES = ("aspect", "vegetation", "soil")
 _RATIO_FACTORS = ("elevation", "slope", "tpi", "pisr", *_CLASSES)
 _LIMITS = (0.05, 20.0)
+# Ends of an axis by each other from which 1, 2 and 5 are ticks enough.
+_WIDE = 12.0
 _MODELS = {"logistic": (BLUE, "-", "o"), "trees": (ORANGE, "--", "s")}
 _FINDINGS = {"preferred": VERMILION, "avoided": BLUE}
 
@@ -35,8 +37,8 @@ def selection_figure(selection: pd.DataFrame | None, note: str = "") -> Figure:
     figure, panels = _panels(len(_RATIO_FACTORS))
     for axes, factor in zip(panels, _RATIO_FACTORS, strict=False):
         rows, reason = classes_of(selection, factor)
-        axes.set_title(AXES[factor].split(" (")[0], loc="left")
         if reason:
+            axes.set_title(_name(factor), loc="left")
             state(axes, reason)
             continue
         _ratios(axes, rows, factor)
@@ -47,7 +49,7 @@ def selection_figure(selection: pd.DataFrame | None, note: str = "") -> Figure:
         Line2D([], [], color=GREY, marker="o", markersize=4, label="interval holds 1"),
         Line2D([], [], color=GREY, marker="v", markersize=4, linestyle="", markerfacecolor="none", label="no slump"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    panels[-1].legend(handles=handles, loc="center", title="By the interval")
     figure.suptitle(
         titled("Selection ratio: share of slumps by share of the study area", note), x=0.01, ha="left", fontsize=8
     )
@@ -73,8 +75,7 @@ def dependence_figure(dependence: pd.DataFrame | None, reason: str, note: str = 
         return figure
     for axes, factor in zip(panels, factors, strict=False):
         _curves(axes, dependence[dependence["factor"] == factor])
-        axes.set_title(AXES[factor].split(" (")[0], loc="left")
-        axes.set_xlabel(AXES[factor] if factor not in _CLASSES[1:] else "")
+        axes.set_xlabel(AXES[factor] if factor not in _CLASSES[1:] else _name(factor))
         _log(axes, "Relative selection")
     _blank(panels[len(factors) :])
     handles = [
@@ -91,6 +92,10 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, list(np.ravel(figure.subplots(rows, _COLUMNS, squeeze=False)))
 
 
+def _name(factor: str) -> str:
+    return AXES[factor].split(" (")[0]
+
+
 def _headline(figure: Figure, title: str, note: str) -> None:
     figure.suptitle(titled(title, note), x=0.01, ha="left", fontsize=8)
 
@@ -102,7 +107,9 @@ def _blank(panels: list[Axes]) -> None:
 
 def _log(axes: Axes, label: str) -> None:
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+    low, high = axes.get_ylim()
+    subs = (1, 2, 5) if high / low > _WIDE else (1, 1.2, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.axhline(1, color=GREY, linewidth=0.6, zorder=0)
@@ -123,9 +130,10 @@ def _ratios(axes: Axes, rows: pd.DataFrame, factor: str) -> None:
             if np.isfinite(a) and np.isfinite(b):
                 axes.plot([place, place], np.clip([a, b], bottom, top), color=colour, linewidth=1.0)
             axes.plot([place], np.clip([value], bottom, top), "o", color=colour, markersize=3.5)
+    axes.set_ylim(bottom, top)
     _log(axes, "Selection ratio")
     axes.set_ylim(bottom, top)
-    axes.set_xlabel("" if is_class and factor != "aspect" else AXES[factor])
+    axes.set_xlabel(_name(factor) if is_class else AXES[factor])
     if is_class:
         _name_classes(axes, x, list(rows["class"]))
 

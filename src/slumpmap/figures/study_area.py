@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import geopandas as gpd
 import numpy as np
 from matplotlib.artist import Artist
@@ -11,12 +13,13 @@ from matplotlib.lines import Line2D
 
 from slumpmap.figures.maps import draw_area, draw_roads, frame, map_extent, map_panels, north_arrow, scale_bar
 from slumpmap.figures.relief import Relief
-from slumpmap.figures.style import GREY, ORANGE, titled
+from slumpmap.figures.style import GREY, MM, ORANGE, titled
 from slumpmap.grid import Grid
 
 _KM = 1000.0
 # Dark to light without much colour of its own, so that lines and symbols stand out: "cividis" for all eyes.
 ELEVATIONS = "cividis"
+_SCALE = 22 * MM
 
 
 def study_area_map(
@@ -32,7 +35,7 @@ def study_area_map(
         note: what to say behind the title.
     """
     extent = map_extent(grid)
-    figure, (axes,) = map_panels(extent, 1)
+    figure, (axes,) = map_panels(extent, 1, 0.0 if relief is None else _SCALE)
     if relief is None:
         axes.text(0.5, 0.02, "no elevation model given", transform=axes.transAxes, ha="center", fontsize=7, color=GREY)
     else:
@@ -77,6 +80,6 @@ def place(grid: Grid) -> str:
     return f"{abs(centre.y):.2f}° {north}, {abs(centre.x):.2f}° {east}"
 
 
-def _dot() -> dict[str, object]:
+def _dot() -> dict[str, Any]:
     return {"linestyle": "", "marker": "o", "markersize": 3, "color": ORANGE, "markeredgecolor": "black",
             "markeredgewidth": 0.3}  # fmt: skip

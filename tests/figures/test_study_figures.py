@@ -132,10 +132,10 @@ def test_ratios_and_their_intervals_are_drawn():
     axes = figure.axes[0]
     points = {line.get_xdata()[0]: line.get_ydata()[0] for line in axes.lines if line.get_marker() == "o"}
     assert points == {4550: 2.0, 4650: 1.0}
-    intervals = [line.get_ydata().tolist() for line in axes.lines if len(line.get_xdata()) == 2][:2]
+    intervals = [list(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 2][:2]
     assert [1.0, 3.0] in intervals and [0.5, 1.5] in intervals
     without = next(line for line in axes.lines if line.get_marker() == "v")
-    assert without.get_xdata().tolist() == [4750]
+    assert list(without.get_xdata()) == [4750]
 
 
 def test_map_shows_each_slump_with_an_area_by_its_own(toy):

@@ -58,7 +58,7 @@ def frequencies_figure(areas: NDArray[np.float64], selection: pd.DataFrame | Non
     """
     figure = Figure(figsize=(TWO_COLUMNS, 165 * MM), layout="constrained")
     # Each row by itself, so that long class names take no room from the panels above.
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=(1, 1.1, 1.1))
+    top, middle, bottom = np.ravel(figure.subfigures(3, 1, squeeze=False, height_ratios=(1, 1.1, 1.1)))
     first = top.subplots(1, 3)
     draw_areas(first[0], areas)
     first[0].set_title(titled("a  Areas", note), loc="left")

@@ -144,8 +144,8 @@ def _slumps(axes: Axes, slumps: gpd.GeoDataFrame) -> list[Artist]:
         centres.y / _KM,
         s=_marker_area(ordered["area_ha"].to_numpy(dtype=float)),
         c=np.where(near, ORANGE, BLUE),
-        edgecolors=np.where(near, BLACK, "white"),
-        linewidths=np.where(near, 0.6, 0.3),
+        edgecolors=np.where(near, BLACK, "white").tolist(),
+        linewidths=np.where(near, 0.6, 0.3).tolist(),
         zorder=3,
     )
     shown = {"slump near a road": ORANGE, "other slump": BLUE} if near.any() else {"slump": BLUE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ _RATIO_FACTORS = ("elevation", "slope", "tpi", "pisr", *_CLASSES)
 _LIMITS = (0.05, 20.0)
 # Ends of an axis by each other from which 1, 2 and 5 are ticks enough.
 _WIDE = 12.0
-_MODELS = {"logistic": (BLUE, "-", "o"), "trees": (ORANGE, "--", "s")}
+_MODELS: dict[str, tuple[str, Any, str]] = {"logistic": (BLUE, "-", "o"), "trees": (ORANGE, "--", "s")}
 _FINDINGS = {"preferred": VERMILION, "avoided": BLUE}
 
 

@@ -109,7 +109,7 @@ def _blank(panels: list[Axes]) -> None:
 def _log(axes: Axes, label: str) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    subs = (1, 2, 5) if high / low > _WIDE else (1, 1.2, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+    subs = (1, 2, 5) if high / low > _WIDE else (1, 1.5, 2, 3, 5, 7)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -130,7 +130,7 @@ def _ratios(axes: Axes, rows: pd.DataFrame, factor: str) -> None:
         if value > 0:
             if np.isfinite(a) and np.isfinite(b):
                 axes.plot([place, place], np.clip([a, b], bottom, top), color=colour, linewidth=1.0)
-            axes.plot([place], np.clip([value], bottom, top), "o", color=colour, markersize=3.5)
+            axes.plot([place], np.clip([value], bottom, top), "o", color=colour, markersize=3.5, clip_on=False)
     axes.set_ylim(bottom, top)
     _log(axes, "Selection ratio")
     axes.set_ylim(bottom, top)

@@ -67,7 +67,8 @@ def affected_map(
         frame(axes, extent, grid, 4)
         scale_bar(axes, extent)
     left, right = panels
-    right.set_ylabel("")
+    if len({axes.get_position().y0 for axes in panels}) == 1:
+        right.set_ylabel("")
     _affected(figure, left, fine, grid)
     left.set_title(titled(f"a  Affected area in cells of {_side(fine)}", note), loc="left")
     handles = _pies(right, coarse, groups, grid)

@@ -29,6 +29,8 @@ def draw_areas(axes: Axes, areas: NDArray[np.float64]) -> None:
         axes.axvline(float(np.median(areas)), ymax=0.68, color=BLACK, linestyle="--", linewidth=0.8)
     axes.text(0.98, 0.99, _summary(areas), transform=axes.transAxes, ha="right", va="top", fontsize=6)
     axes.margins(y=0.55)
+    if not len(areas):
+        axes.set_ylim(0, 1)
 
 
 def _classes(areas: np.ndarray) -> np.ndarray:

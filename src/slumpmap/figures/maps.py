@@ -24,6 +24,8 @@ from slumpmap.grid import Grid
 from slumpmap.vector import LINES, read_layer
 
 _KM = 1000.0
+# Height by width below which two maps stand one below the other.
+_WIDE = 0.6
 _LOWEST, _TALLEST = 30 * MM, 200 * MM
 # Room for title, axis labels and legend beside the map itself.
 _MARGIN = 32 * MM
@@ -66,19 +68,25 @@ def _headline(slumps: gpd.GeoDataFrame) -> str:
     return f"{text}, {int(near.fillna(False).sum())} near a road" if near.notna().any() else text
 
 
-def map_panels(extent: Extent, columns: int, beside: float = 0.0) -> tuple[Figure, list[Axes]]:
-    """A figure of two columns' width with maps side by side; tall areas get narrower maps, so that the page holds them.
+def map_panels(extent: Extent, maps: int, beside: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """A figure of two columns' width with maps side by side, or one below the other where the area is wide.
+
+    Tall areas get narrower maps, so that the page holds them.
 
     Args:
         extent: of each map, km.
-        columns: number of maps.
+        maps: number of maps.
         beside: width that a scale needs beside each map, inches.
     """
     west, east, south, north = extent
+    slender = (north - south) / (east - west)
+    rows = maps if slender < _WIDE else 1
+    columns = maps // rows
     width = TWO_COLUMNS / columns - 20 * MM - beside
-    height = min(max(width * (north - south) / (east - west), _LOWEST), _TALLEST)
-    figure = Figure(figsize=(TWO_COLUMNS, height + _MARGIN), layout="constrained")
-    return figure, list(np.ravel(figure.subplots(1, columns, squeeze=False)))
+    height = min(max(width * slender, _LOWEST), _TALLEST / rows)
+    # A map below another one has its own axis labels and scale.
+    figure = Figure(figsize=(TWO_COLUMNS, rows * height + _MARGIN + (rows - 1) * _MARGIN / 2), layout="constrained")
+    return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
 
 
 def round_length(longest: float) -> float:

@@ -23,6 +23,7 @@ include: "workflow/rules/inventory.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/numbers.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/site.smk"
 include: "workflow/rules/crossval.smk"
 

@@ -17,6 +17,7 @@ from slumpmap import (
     __version__,
     cli_analysis,
     cli_compare,
+    cli_figures,
     cli_growth,
     cli_inventory,
     cli_numbers,
@@ -567,31 +568,6 @@ def reliability_figure(table: tuple[Path, ...], note: str, out: Path) -> None:
     reliability_plot({f"iteration {number}": path for number, path in enumerate(table, 1)}, out, note)
 
 
-@app.command("map")
-@grid_option
-@inventory_option
-@path_option("dem", "digital elevation model, for shading", required=False)
-@path_option("roads", "roads and railways", required=False)
-@note_option
-@out_option
-def draw_map(grid_file: Path, inventory: Path, dem: Path | None, roads: Path | None, note: str, out: Path) -> None:
-    """Draw the map of the inventory, as PNG and PDF."""
-    from slumpmap.figures.maps import inventory_map
-
-    inventory_map(inventory, Grid.read(grid_file), dem, roads, out, out.with_suffix(".pdf"), note)
-
-
-@app.command("area-histogram")
-@inventory_option
-@note_option
-@out_option
-def area_histogram(inventory: Path, note: str, out: Path) -> None:
-    """Draw the histogram of areas, as PNG and PDF."""
-    from slumpmap.figures.histograms import area_histogram as draw
-
-    draw(inventory, out, out.with_suffix(".pdf"), note)
-
-
 @app.command("contact-sheet")
 @grid_option
 @inventory_option
@@ -713,6 +689,7 @@ def status(config: Path) -> None:
 for room in (
     cli_analysis,
     cli_compare,
+    cli_figures,
     cli_growth,
     cli_inventory,
     cli_numbers,

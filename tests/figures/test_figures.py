@@ -11,11 +11,11 @@ from shapely.geometry import box
 from toy_campaign import X, Y
 
 from slumpmap.errors import InputError
-from slumpmap.figures.histograms import area_histogram
-from slumpmap.figures.maps import hillshade, inventory_map, round_length
+from slumpmap.figures.maps import round_length
 from slumpmap.figures.overview import iterations_figure
+from slumpmap.figures.relief import read_relief
 from slumpmap.figures.sheets import chip_window, choose, contact_sheet
-from slumpmap.figures.style import ONE_COLUMN, TWO_COLUMNS
+from slumpmap.figures.style import TWO_COLUMNS
 from slumpmap.grid import Grid
 from slumpmap.inventory.build import read_inventory
 from slumpmap.raster import write_raster
@@ -27,11 +27,7 @@ DPI = 300
 def draw(name, toy, folder):
     """Draws one figure; its files."""
     png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
-    if name == "map":
-        inventory_map(toy.inventory, toy.grid, toy.dem, toy.roads, png, pdf, "synthetic")
-    elif name == "histogram":
-        area_histogram(toy.inventory, png, pdf, "synthetic")
-    elif name == "iterations":
+    if name == "iterations":
         iterations_figure(toy.outcomes, toy.evaluation, png, pdf, "synthetic")
     else:
         contact_sheet(toy.inventory, toy.grid, toy.imagery, (2017, 2018, 2019), png, 2019, count=6, note="synthetic")
@@ -39,9 +35,7 @@ def draw(name, toy, folder):
     return [png, pdf]
 
 
-@pytest.mark.parametrize(
-    ("name", "width"), [("map", TWO_COLUMNS), ("histogram", ONE_COLUMN), ("iterations", TWO_COLUMNS), ("sheet", None)]
-)
+@pytest.mark.parametrize(("name", "width"), [("iterations", TWO_COLUMNS), ("sheet", None)])
 def test_figure(toy, tmp_path, name, width):
     first, second = (draw(name, toy, tmp_path / run) for run in ("first", "second"))
     image = matplotlib.image.imread(first[0])
@@ -55,16 +49,13 @@ def test_figure(toy, tmp_path, name, width):
 
 
 def test_figures_without_options(toy, tmp_path):
-    inventory_map(toy.inventory, toy.grid, None, None, tmp_path / "m.png", tmp_path / "m.pdf")
     iterations_figure(toy.outcomes, None, tmp_path / "i.png", tmp_path / "i.pdf")
-    assert (tmp_path / "m.png").stat().st_size > 10_000 and (tmp_path / "i.png").stat().st_size > 10_000
+    assert (tmp_path / "i.png").stat().st_size > 10_000
 
 
 def test_figures_of_no_slump(toy, tmp_path):
     empty = tmp_path / "inventory.gpkg"
     write_layer(read_inventory(toy.inventory).iloc[:0], empty)
-    inventory_map(empty, toy.grid, toy.dem, toy.roads, tmp_path / "m.png", tmp_path / "m.pdf")
-    area_histogram(empty, tmp_path / "h.png", tmp_path / "h.pdf")
     contact_sheet(empty, toy.grid, toy.imagery, (2017, 2019), tmp_path / "s.png", 2019)
     iterations_figure([], None, tmp_path / "i.png", tmp_path / "i.pdf")
 
@@ -77,7 +68,8 @@ def test_hillshade_lights_the_north_west(tmp_path):
         fall = 4800 - 6.0 * (east * column - north * row)
         write_raster(tmp_path / "dem.tif", fall.astype(np.float32), from_origin(X, Y + 1200, 30, 30), "EPSG:32646")
         extent = (X / 1000 + 0.2, X / 1000 + 1.0, Y / 1000 + 0.2, Y / 1000 + 1.0)
-        shade, covered = hillshade(tmp_path / "dem.tif", "EPSG:32646", extent)
+        relief = read_relief(tmp_path / "dem.tif", "EPSG:32646", extent)
+        shade, covered = relief.light, relief.extent
         assert covered == pytest.approx((extent[0], extent[0] + 0.81, extent[3] - 0.81, extent[3]))
         assert not np.isnan(shade).any()
         brightness[name] = shade.mean()

@@ -247,4 +247,4 @@ rule sensitivity:
 rule analyse:
     # Another person's inventory alone: what `slumpmap analyse` asks for.
     input:
-        lambda _: [*analysed(["given"]), *written(["given"])],
+        lambda _: [*analysed(["given"]), *written(["given"]), *pictured(["given"])],

@@ -261,9 +261,23 @@ def studies_here():
     return STUDIES if GROUND else [study for study in STUDIES if study != "own"]
 
 
+def drawn_tables(wildcards):
+    """Input function: the tables behind a study's figures; without layers there are none but those of clusters."""
+    names = ["clustering.json", "ripley.csv"]
+    names += ["selection.csv", "dependence.csv", "joint.json"] if GROUND else []
+    return [f"{ANALYSIS}/{wildcards.study}/{name}" for name in names]
+
+
+def pictured(studies):
+    """Tables and figures of some studies."""
+    names = ["table1.csv", "cells_10km.gpkg", *(f"figures/{name}.png" for name in MAP_FIGURES + STATISTICS_FIGURES)]
+    own = [f"{ANALYSIS}/own/figures/fig03_example.png"] if "own" in studies else []
+    return [*(f"{ANALYSIS}/{study}/{name}" for study in studies for name in names), *own]
+
+
 def shown_on_site(wildcards):
     """Input function: what the site takes from the campaign's folder, as far as the campaign makes it."""
-    shown = [*analysed(studies_here()), *written(studies_here())]
+    shown = [*analysed(studies_here()), *written(studies_here()), *pictured(STUDIES)]
     if not campaign.maps:
         return [*shown, *rules.given_inventory.output]
     return [
@@ -278,8 +292,6 @@ def shown_on_site(wildcards):
         *rules.summary.output,
         *rules.table2.output,
         *rules.missing.output,
-        *rules.map.output,
-        *rules.area_histogram.output,
         *rules.contact_sheet.output,
         *rules.iterations_figure.output,
         *rules.reliability_figure.output,
@@ -289,7 +301,7 @@ def shown_on_site(wildcards):
 def products(wildcards=None):
     """What a run makes in the end."""
     if not campaign.maps:
-        return [*analysed(STUDIES), *written(STUDIES), rules.site.output.page]
+        return [*analysed(STUDIES), *written(STUDIES), *pictured(STUDIES), rules.site.output.page]
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         *of_all_iterations("review/queue.gpkg")(wildcards),
@@ -300,8 +312,6 @@ def products(wildcards=None):
         rules.inventory.output.csv,
         *([] if campaign.arts is None else rules.arts.output),
         rules.table2.output.csv,
-        rules.map.output.png,
-        rules.area_histogram.output.png,
         rules.iterations_figure.output.png,
         rules.missing.output.png,
         rules.contact_sheet.output.png,
@@ -309,6 +319,7 @@ def products(wildcards=None):
         rules.site.output.page,
         *analysed(studies_here()),
         *written(studies_here()),
+        *pictured(STUDIES),
     ]
 
 

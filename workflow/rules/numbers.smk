@@ -1,6 +1,8 @@
 # The numbers of a results section, in words, and beside those that are published.
 NUMBERS = f"{STUDY}/summary.json"
 PUBLISHED = f"{GIVEN}/published.csv"
+# Sides of the cells in which slumps are counted, km.
+CELLS = (10, 25)
 
 
 rule numbers:
@@ -10,6 +12,7 @@ rule numbers:
         inventory=studied,
         bins=f"{LANDSCAPE}/bins.csv",
         figures=f"{LANDSCAPE}/landscape.json",
+        cells=[f"{STUDY}/cells_{side}km.gpkg" for side in CELLS],
         zones=zones_file(),
     output:
         NUMBERS,
@@ -23,6 +26,9 @@ rule numbers:
         landscape=folder_of("bins"),
         campaign=campaign.campaign,
         synthetic="--synthetic" if DEMO is not None else "",
+        cells=lambda wildcards, input: " ".join(
+            option("cells", f"{side}={file}") for side, file in zip(CELLS, input.cells)
+        ),
         zones=lambda wildcards, input: repeated("zones", input.zones),
         options=as_options(campaign.inventory),
     message:
@@ -30,7 +36,7 @@ rule numbers:
     shell:
         "python -m slumpmap numbers --grid {input.grid:q} --inventory {input.inventory:q}"
         " --landscape {params.landscape:q} --campaign {params.campaign} --study {wildcards.study} {params.synthetic}"
-        " {params.zones} {params.options} --out {output:q} 2> {log:q}"
+        " {params.cells} {params.zones} {params.options} --out {output:q} 2> {log:q}"
 
 
 if campaign.analysis.published:

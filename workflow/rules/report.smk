@@ -152,53 +152,6 @@ rule reliability_figure:
         "python -m slumpmap reliability-figure {params.tables} {params.note} --out {output.png:q} 2> {log:q}"
 
 
-rule map:
-    input:
-        grid=GRID,
-        inventory=INVENTORY,
-        dem=given(INPUTS.dem),
-        roads=given(INPUTS.roads),
-    output:
-        png=report(f"{REPORT}/map.png", caption="../report/map.rst", category="Inventory"),
-        pdf=f"{REPORT}/map.pdf",
-    log:
-        f"{LOGS}/map.log",
-    benchmark:
-        f"{COSTS}/map.tsv"
-    conda:
-        "../../envs/geo.yaml"
-    params:
-        dem=option("dem", INPUTS.dem),
-        roads=option("roads", INPUTS.roads),
-        note=SYNTHETIC,
-    message:
-        "Map of the inventory"
-    shell:
-        "python -m slumpmap map --grid {input.grid:q} --inventory {input.inventory:q} {params.dem} {params.roads}"
-        " {params.note} --out {output.png:q} 2> {log:q}"
-
-
-rule area_histogram:
-    input:
-        inventory=INVENTORY,
-    output:
-        png=report(f"{REPORT}/areas.png", caption="../report/areas.rst", category="Inventory"),
-        pdf=f"{REPORT}/areas.pdf",
-    log:
-        f"{LOGS}/area_histogram.log",
-    benchmark:
-        f"{COSTS}/area_histogram.tsv"
-    conda:
-        "../../envs/geo.yaml"
-    params:
-        note=SYNTHETIC,
-    message:
-        "Histogram of areas"
-    shell:
-        "python -m slumpmap area-histogram --inventory {input.inventory:q} {params.note} --out {output.png:q}"
-        " 2> {log:q}"
-
-
 rule contact_sheet:
     input:
         grid=GRID,

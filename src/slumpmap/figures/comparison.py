@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -16,7 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from slumpmap.figures.maps import north_arrow, round_length, scale_bar
+from slumpmap.figures.maps import draw_roads, north_arrow, round_length, runs, scale_bar
+from slumpmap.figures.relief import Extent
 from slumpmap.figures.style import (
     BLACK,
     BLUE,
@@ -33,8 +35,6 @@ from slumpmap.figures.style import (
 from slumpmap.files import read_json
 from slumpmap.inventory.comparison import MERGED, REPEAT, SPLIT, STABILIZED, UNKNOWN
 from slumpmap.vector import LINES, POLYGONS, read_layer
-
-Extent = tuple[float, float, float, float]
 
 _KM = 1000.0
 _TALLEST = 190 * MM
@@ -133,27 +133,17 @@ def _symbols(axes: Axes, slumps: gpd.GeoDataFrame, label: str, colour: str, mark
     return Line2D([], [], linestyle="", marker=marker, markersize=5, color=colour, markeredgecolor="white", label=label)
 
 
-def _lines(axes: Axes, roads: Path | None, zone: gpd.GeoDataFrame | None, slumps: gpd.GeoDataFrame) -> list[Line2D]:
+def _lines(axes: Axes, roads: Path | None, zone: gpd.GeoDataFrame | None, slumps: gpd.GeoDataFrame) -> list[Artist]:
     """Draws roads and the edge of the zone; the handles for the legend."""
-    handles = []
-    if roads is not None:
-        lines = read_layer(roads, "roads", str(slumps.crs), kinds=LINES).geometry.to_numpy()
-        axes.add_collection(LineCollection(_runs(lines, _KM), colors=BLACK, linewidths=0.9), autolim=False)
-        handles.append(Line2D([], [], color=BLACK, linewidth=0.9, label="road or railway"))
+    lines = None if roads is None else read_layer(roads, "roads", str(slumps.crs), kinds=LINES)
+    handles = draw_roads(axes, lines)
     if zone is not None:
         edges = shapely.boundary(zone.geometry.to_numpy())
         axes.add_collection(
-            LineCollection(_runs(edges, _KM), colors=GREY, linewidths=0.8, linestyles="--"), autolim=False
+            LineCollection(runs(edges, _KM), colors=GREY, linewidths=0.8, linestyles="--"), autolim=False
         )
         handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle="--", label="zone"))
     return handles
-
-
-def _runs(lines: NDArray[Any], unit: float = 1.0) -> list[NDArray[np.float64]]:
-    """(points, 2) coordinates of each part of lines or outlines."""
-    parts = shapely.get_parts(lines)
-    xy, part = shapely.get_coordinates(parts, return_index=True)
-    return np.split(xy / unit, np.flatnonzero(np.diff(part)) + 1)
 
 
 def _extent(slumps: gpd.GeoDataFrame, zone: gpd.GeoDataFrame | None) -> Extent:
@@ -258,7 +248,7 @@ def _draw_example(axes: Axes, slumps: gpd.GeoDataFrame, members: NDArray[np.bool
     for side, colour, style in (("a", _OUTLINE_A, "-"), ("b", _OUTLINE_B, "--")):
         outlines = shapely.boundary(near.geometry[near["inventory"] == side].to_numpy())
         if len(outlines):
-            axes.add_collection(LineCollection(_runs(outlines), colors=colour, linewidths=1.0, linestyles=style))
+            axes.add_collection(LineCollection(runs(outlines), colors=colour, linewidths=1.0, linestyles=style))
     axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half), aspect="equal", xticks=[], yticks=[])
     axes.spines[["top", "right"]].set_visible(True)
     length = round_length(0.5 * half)

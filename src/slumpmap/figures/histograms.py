@@ -1,47 +1,36 @@
-"""Area histogram of the inventory (the paper's Figure 6a)."""
+"""Area histogram of the inventory (the paper's Figure 6a), one panel."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 
-from slumpmap.figures.style import BLACK, BLUE, MM, ONE_COLUMN, journal_style, save, titled
-from slumpmap.inventory.build import read_inventory
+from slumpmap.figures.style import BLACK, BLUE
 
 _PER_DECADE = 6
 
 
-def area_histogram(inventory: Path, out_png: Path, out_pdf: Path, note: str = "") -> None:
+def draw_areas(axes: Axes, areas: NDArray[np.float64]) -> None:
     """Draws the distribution of slump areas: logarithmic classes, with number, median and total.
 
     Args:
-        inventory: the inventory, GeoPackage or GeoParquet.
-        out_png: file to write.
-        out_pdf: file to write.
-        note: what to say behind the title, such as `synthetic`.
-
-    Raises:
-        InputError: the inventory is refused.
+        axes: the panel.
+        areas: (slumps,) hectares.
     """
-    areas = read_inventory(inventory)["area_ha"].to_numpy(dtype=float)
-    with journal_style():
-        figure = Figure(figsize=(ONE_COLUMN, 60 * MM), layout="constrained")
-        axes = figure.add_subplot()
-        axes.set_xscale("log")
-        axes.hist(areas, bins=list(_classes(areas)), color=BLUE, edgecolor="white", linewidth=0.4)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("Area (ha)")
-        axes.set_ylabel("Slumps")
-        axes.set_title(titled("Areas of the slumps", note), loc="left")
-        if len(areas):
-            axes.axvline(float(np.median(areas)), color=BLACK, linestyle="--", linewidth=0.8)
-        axes.text(0.98, 0.97, _summary(areas), transform=axes.transAxes, ha="right", va="top", fontsize=7)
-        axes.margins(y=0.5)
-        save(figure, out_png, out_pdf)
+    axes.set_xscale("log")
+    axes.hist(areas, bins=list(_classes(areas)), color=BLUE, edgecolor="white", linewidth=0.4)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("Area (ha)")
+    axes.set_ylabel("Slumps")
+    if len(areas):
+        axes.axvline(float(np.median(areas)), ymax=0.68, color=BLACK, linestyle="--", linewidth=0.8)
+    axes.text(0.98, 0.99, _summary(areas), transform=axes.transAxes, ha="right", va="top", fontsize=6)
+    axes.margins(y=0.55)
+    if not len(areas):
+        axes.set_ylim(0, 1)
 
 
 def _classes(areas: np.ndarray) -> np.ndarray:

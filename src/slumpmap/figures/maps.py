@@ -1,119 +1,92 @@
-"""Map of the inventory (the paper's Figure 5a): circles by area, slumps near roads in another colour."""
+"""What all maps share, and the map of the inventory (the paper's Figure 5a): circles by area, near roads marked."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import shapely
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.transform import from_origin
-from rasterio.vrt import WarpedVRT
 
-from slumpmap.figures.style import BLACK, BLUE, GREY, MM, ORANGE, TWO_COLUMNS, journal_style, save, titled
+from slumpmap.figures.relief import Extent, Relief
+from slumpmap.figures.style import BLACK, BLUE, GREY, MM, ORANGE, TWO_COLUMNS, titled
 from slumpmap.grid import Grid
-from slumpmap.inventory.build import read_inventory
-from slumpmap.raster import open_raster
-from slumpmap.terrain.slope import horn
 from slumpmap.vector import LINES, read_layer
 
-Extent = tuple[float, float, float, float]
-
 _KM = 1000.0
-_TALLEST = 200 * MM
+# Height by width below which two maps stand one below the other.
+_WIDE = 0.6
+_LOWEST, _TALLEST = 30 * MM, 200 * MM
 # Room for title, axis labels and legend beside the map itself.
 _MARGIN = 32 * MM
 # Marker area in square points per hectare, and the least that is still seen.
 _POINTS_PER_HA = 16.0
 _LEAST_POINTS = 3.0
-_SHADE_PX = 1200
-_SUN_AZIMUTH, _SUN_ALTITUDE = 315.0, 45.0
+# Light of level ground is one value, which a stretch must not turn into noise.
+_LEAST_CONTRAST = 0.02
 
 
 def inventory_map(
-    inventory: Path,
-    grid: Grid,
-    dem: Path | None,
-    roads: Path | None,
-    out_png: Path,
-    out_pdf: Path,
-    note: str = "",
-) -> None:
+    slumps: gpd.GeoDataFrame, grid: Grid, relief: Relief | None, roads: gpd.GeoDataFrame | None, note: str = ""
+) -> Figure:
     """Draws the inventory over the relief of the study area.
 
     Args:
-        inventory: the inventory, GeoPackage or GeoParquet.
+        slumps: the inventory in the grid's CRS.
         grid: the campaign's grid; the map is in its CRS, grid north up.
-        dem: elevations for the shaded relief, or None.
-        roads: roads and railways as lines, or None.
-        out_png: file to write.
-        out_pdf: file to write.
+        relief: the ground, or None.
+        roads: roads and railways as lines in that CRS, or None.
         note: what to say behind the title, such as `synthetic`.
-
-    Raises:
-        InputError: a file is refused.
     """
-    slumps = read_inventory(inventory).to_crs(grid.crs)
-    extent = _extent(grid)
-    west, east, south, north = extent
-    with journal_style():
-        # Tall areas get a narrower map, so that the page holds it.
-        height = min((TWO_COLUMNS - 20 * MM) * (north - south) / (east - west), _TALLEST)
-        figure = Figure(figsize=(TWO_COLUMNS, height + _MARGIN), layout="constrained")
-        axes = figure.add_subplot()
-        if dem is not None:
-            _relief(axes, *hillshade(dem, grid.crs, extent))
-        handles = [*_roads(axes, roads, grid), *_slumps(axes, slumps)]
-        for ring in _rings(grid):
-            axes.plot(*ring.T / _KM, color=GREY, linewidth=0.6)
-        _frame(axes, extent, grid)
-        scale_bar(axes, extent)
-        north_arrow(axes)
-        axes.set_title(titled(f"{len(slumps)} slumps, {slumps['area_ha'].sum():.1f} ha", note), loc="left")
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), columnspacing=1.2)
-        save(figure, out_png, out_pdf)
+    extent = map_extent(grid)
+    figure, (axes,) = map_panels(extent, 1)
+    if relief is not None:
+        draw_light(axes, relief)
+    handles = [*draw_roads(axes, roads), *_slumps(axes, slumps)]
+    draw_area(axes, grid)
+    frame(axes, extent, grid)
+    scale_bar(axes, extent)
+    north_arrow(axes)
+    axes.set_title(titled(_headline(slumps), note), loc="left")
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), columnspacing=1.2)
+    return figure
 
 
-def hillshade(dem: Path, crs: str, extent: Extent) -> tuple[NDArray[np.float64], Extent]:
-    """Shaded relief, light from the north-west at 45 degrees; -1 to 1, NaN where the DEM has no value.
+def _headline(slumps: gpd.GeoDataFrame) -> str:
+    text = f"{len(slumps)} slumps, {slumps['area_ha'].sum():.1f} ha"
+    near = slumps["near_road"]
+    return f"{text}, {int(near.fillna(False).sum())} near a road" if near.notna().any() else text
+
+
+def map_panels(extent: Extent, maps: int, beside: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """A figure of two columns' width with maps side by side, or one below the other where the area is wide.
+
+    Tall areas get narrower maps, so that the page holds them.
 
     Args:
-        dem: elevations, metres.
-        crs: CRS of the map.
-        extent: west, east, south, north of the map, km.
-
-    Returns:
-        (rows, columns), about `_SHADE_PX` on the longer side at most, and what they cover: `extent`, to the
-        east and south up to a whole pixel.
-
-    Raises:
-        InputError: the DEM is missing, unreadable or without CRS.
+        extent: of each map, km.
+        maps: number of maps.
+        beside: width that a scale needs beside each map, inches.
     """
-    west, east, south, north = (value * _KM for value in extent)
-    with open_raster(dem, "DEM") as source:
-        with WarpedVRT(source, crs=crs) as native:
-            finest = abs(native.transform.a)
-        pixel = max(finest, (east - west) / _SHADE_PX, (north - south) / _SHADE_PX)
-        width, height = math.ceil((east - west) / pixel), math.ceil((north - south) / pixel)
-        # One cell more on each side, since slopes need neighbours.
-        transform = from_origin(west - pixel, north + pixel, pixel, pixel)
-        with WarpedVRT(
-            source, crs=crs, transform=transform, width=width + 2, height=height + 2, resampling=Resampling.bilinear
-        ) as warped:
-            elevation = warped.read(1, masked=True).astype(np.float64).filled(np.nan)
-    slope, aspect = (np.radians(values[1:-1, 1:-1]) for values in horn(elevation, pixel))
-    zenith = math.radians(90 - _SUN_ALTITUDE)
-    # Flat ground has no aspect and needs none.
-    facing = np.cos(math.radians(_SUN_AZIMUTH) - np.where(np.isnan(aspect), 0.0, aspect))
-    shade = np.asarray(math.cos(zenith) * np.cos(slope) + math.sin(zenith) * np.sin(slope) * facing)
-    return shade, (west / _KM, (west + width * pixel) / _KM, (north - height * pixel) / _KM, north / _KM)
+    west, east, south, north = extent
+    slender = (north - south) / (east - west)
+    rows = maps if slender < _WIDE else 1
+    columns = maps // rows
+    width = TWO_COLUMNS / columns - 20 * MM - beside
+    height = min(max(width * slender, _LOWEST), _TALLEST / rows)
+    # A map below another one has its own axis labels and scale.
+    figure = Figure(figsize=(TWO_COLUMNS, rows * height + _MARGIN + (rows - 1) * _MARGIN / 2), layout="constrained")
+    return figure, list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
 
 
 def round_length(longest: float) -> float:
@@ -122,34 +95,50 @@ def round_length(longest: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= longest)
 
 
-def _extent(grid: Grid) -> Extent:
+def map_extent(grid: Grid) -> Extent:
     """West, east, south, north of the study area with a margin of 2 %, km."""
     west, south, east, north = (value / _KM for value in grid.area.bounds)
     margin = 0.02 * max(east - west, north - south)
     return west - margin, east + margin, south - margin, north + margin
 
 
-def _rings(grid: Grid) -> list[NDArray[np.float64]]:
-    """Outer rings of the study area, (points, 2) each, metres."""
-    parts = getattr(grid.area, "geoms", [grid.area])
-    return [np.asarray(part.exterior.coords)[:, :2] for part in parts]
+def runs(lines: NDArray[Any], unit: float = 1.0) -> list[NDArray[np.float64]]:
+    """(points, 2) coordinates of each part of lines or outlines, by `unit`."""
+    parts = shapely.get_parts(lines)
+    xy, part = shapely.get_coordinates(parts, return_index=True)
+    return np.split(xy / unit, np.flatnonzero(np.diff(part)) + 1)
 
 
-def _relief(axes: Axes, shade: NDArray[np.float64], extent: Extent) -> None:
+def draw_light(axes: Axes, relief: Relief) -> None:
     """Draws the relief in light greys, stretched so that gentle ground shows its shape too."""
-    valid = shade[~np.isnan(shade)]
+    light = relief.light
+    valid = light[~np.isnan(light)]
     low, high = np.percentile(valid, (1, 99)) if len(valid) else (0.0, 1.0)
-    axes.imshow(shade, extent=extent, cmap="gray", vmin=2 * low - high, vmax=high, interpolation="bilinear")
+    high = max(high, low + _LEAST_CONTRAST)
+    axes.imshow(light, extent=relief.extent, cmap="gray", vmin=2 * low - high, vmax=high, interpolation="bilinear")
 
 
-def _roads(axes: Axes, roads: Path | None, grid: Grid) -> list[Artist]:
+def draw_area(axes: Axes, grid: Grid) -> None:
+    """Draws the edge of the study area."""
+    edges = runs(shapely.boundary(np.array([grid.area])), _KM)
+    axes.add_collection(LineCollection(edges, colors=GREY, linewidths=0.8), autolim=False)
+
+
+def read_roads(roads: Path | None, grid: Grid) -> gpd.GeoDataFrame | None:
+    """Roads and railways in the grid's CRS, None where there is no layer.
+
+    Raises:
+        InputError: the layer is refused.
+    """
+    return None if roads is None else read_layer(roads, "roads", grid.crs, kinds=LINES)
+
+
+def draw_roads(axes: Axes, roads: gpd.GeoDataFrame | None) -> list[Artist]:
     """Draws the roads; the handles for the legend."""
     if roads is None:
         return []
-    lines = read_layer(roads, "roads", grid.crs, kinds=LINES).geometry.explode(index_parts=False)
-    for line in lines:
-        xy = np.asarray(line.coords)[:, :2] / _KM
-        axes.plot(*xy.T, color=BLACK, linewidth=0.9)
+    lines = runs(roads.geometry.to_numpy(), _KM)
+    axes.add_collection(LineCollection(lines, colors=BLACK, linewidths=0.9), autolim=False)
     return [Line2D([], [], color=BLACK, linewidth=0.9, label="road or railway")]
 
 
@@ -163,8 +152,8 @@ def _slumps(axes: Axes, slumps: gpd.GeoDataFrame) -> list[Artist]:
         centres.y / _KM,
         s=_marker_area(ordered["area_ha"].to_numpy(dtype=float)),
         c=np.where(near, ORANGE, BLUE),
-        edgecolors="white",
-        linewidths=0.3,
+        edgecolors=np.where(near, BLACK, "white").tolist(),
+        linewidths=np.where(near, 0.6, 0.3).tolist(),
         zorder=3,
     )
     shown = {"slump near a road": ORANGE, "other slump": BLUE} if near.any() else {"slump": BLUE}
@@ -180,18 +169,20 @@ def _marker_area(area_ha: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _circle(label: str, colour: str, area_ha: float) -> Line2D:
     size = float(np.sqrt(_marker_area(np.array([area_ha]))[0]))
-    edge = GREY if colour == "none" else "white"
+    edge = {"none": GREY, ORANGE: BLACK}.get(colour, "white")
     return Line2D([], [], linestyle="", marker="o", markersize=size, color=colour, markeredgecolor=edge, label=label)
 
 
-def _frame(axes: Axes, extent: Extent, grid: Grid) -> None:
+def frame(axes: Axes, extent: Extent, grid: Grid, ticks: int = 6) -> None:
+    """Limits, ticks (at most so many) and labels of a map."""
     west, east, south, north = extent
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     axes.set_aspect("equal")
     axes.spines[["top", "right"]].set_visible(True)
     axes.ticklabel_format(useOffset=False, style="plain")
-    axes.locator_params(nbins=6)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 5, 10]))
     axes.set_xlabel(f"Easting (km, {grid.crs})")
     axes.set_ylabel("Northing (km)")
 

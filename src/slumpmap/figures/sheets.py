@@ -69,14 +69,14 @@ def contact_sheet(
                     left, top = _LABELS + column * (_CHIP + _GAP), _HEAD + row * (_CHIP + _GAP)
                     axes = figure.add_axes((left / width, 1 - (top + _CHIP) / height, _CHIP / width, _CHIP / height))
                     window = chip_window(slump.geometry, grid)
-                    _draw(axes, mosaic.read(window), window, grid)
+                    draw_chip(axes, mosaic.read(window), window, grid)
                     if row == 0:
                         axes.set_title(str(year), pad=3)
                     if year == mapping_year:
-                        _outline(axes, slump.geometry)
+                        draw_outline(axes, slump.geometry)
                     if column == 0:
                         _label(axes, pd.Series(slump._asdict()))
-                        _scale_bar(axes, window, grid)
+                        draw_scale(axes, window, grid)
         save(figure, out_png)
 
 
@@ -111,7 +111,8 @@ def chip_window(outline: BaseGeometry, grid: Grid) -> Window:
     return Window(round(row) - pixels, round(column) - pixels, 2 * pixels, 2 * pixels)
 
 
-def _draw(axes: Axes, bands: NDArray[np.uint8], window: Window, grid: Grid) -> None:
+def draw_chip(axes: Axes, bands: NDArray[np.uint8], window: Window, grid: Grid) -> None:
+    """Draws the image of a window; ground without image is light grey."""
     image = np.moveaxis(bands, 0, -1).copy()
     image[(bands == RGB_NODATA).all(axis=0)] = _NO_IMAGE
     west, south, east, north = grid.bounds(window)
@@ -121,7 +122,8 @@ def _draw(axes: Axes, bands: NDArray[np.uint8], window: Window, grid: Grid) -> N
     axes.set_axis_off()
 
 
-def _outline(axes: Axes, outline: BaseGeometry) -> None:
+def draw_outline(axes: Axes, outline: BaseGeometry) -> None:
+    """Draws all rings of an outline."""
     halo = [withStroke(linewidth=1.6, foreground="black")]
     for part in getattr(outline, "geoms", [outline]):
         for ring in (part.exterior, *part.interiors):
@@ -139,7 +141,8 @@ def _label(axes: Axes, slump: pd.Series) -> None:
     )
 
 
-def _scale_bar(axes: Axes, window: Window, grid: Grid) -> None:
+def draw_scale(axes: Axes, window: Window, grid: Grid) -> None:
+    """A bar of a round length in the lower left corner of a chip."""
     west, south, east, _ = grid.bounds(window)
     side = east - west
     length = round_length(side / 2.5)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from slumpmap.files import atomic
 
 # Millimetres to inches; one and two columns of a journal page.
 MM = 1 / 25.4
-ONE_COLUMN = 84 * MM
-TWO_COLUMNS = 174 * MM
+ONE_COLUMN = 85 * MM
+TWO_COLUMNS = 175 * MM
 
 # Okabe & Ito (2008), Color Universal Design: https://jfly.uni-koeln.de/color/
 BLUE = "#0072B2"
@@ -24,6 +26,8 @@ VERMILION = "#D55E00"
 SKY = "#56B4E9"
 BLACK = "#000000"
 GREY = "#7F7F7F"
+PURPLE = "#CC79A7"
+PALE = "#BBBBBB"
 
 _STYLE = Path(__file__).with_name("slumpmap.mplstyle")
 
@@ -51,3 +55,16 @@ def save(figure: Figure, *paths: Path) -> None:
 def titled(title: str, note: str) -> str:
     """The title with a note such as `synthetic` behind it, if there is one."""
     return f"{title} ({note})" if note else title
+
+
+def state(axes: Axes, text: str) -> None:
+    """Says in an otherwise empty panel why there is nothing to see."""
+    axes.set(xticks=[], yticks=[], xlabel="", ylabel="")
+    axes.spines[:].set_visible(False)
+    wrapped = textwrap.fill(text, 26)
+    axes.text(0.5, 0.5, wrapped, transform=axes.transAxes, ha="center", va="center", fontsize=7, color=GREY)
+
+
+def both_files(figure: Figure, folder: Path, name: str) -> None:
+    """Writes a figure into a folder, as vector PDF and as PNG."""
+    save(figure, folder / f"{name}.png", folder / f"{name}.pdf")

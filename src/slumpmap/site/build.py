@@ -54,8 +54,6 @@ _STUDY_TABLES = {
     "repairs": "Rows that were mended or left out",
 }
 _REPORT_FIGURES = {
-    "map": ("inventory", "Map of the inventory"),
-    "areas": ("inventory", "Areas of the slumps"),
     "contact_sheet": ("inventory", "Slumps year by year"),
     "iterations": ("iterations", "The iterations"),
     "missing": ("iterations", "What is still missing"),

@@ -29,8 +29,9 @@ lint: install
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/demo.yaml
 
+# Files of tests go to as many processes as there are cores, four at most.
 test: lint
-	pytest
+	pytest -n logical --maxprocesses 4 --dist loadfile
 
 page:
 	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build && npm run build-site

@@ -21,6 +21,8 @@ _RATIO_FACTORS = ("elevation", "slope", "tpi", "pisr", *_CLASSES)
 _LIMITS = (0.05, 20.0)
 # Ends of an axis by each other from which 1, 2 and 5 are ticks enough.
 _WIDE = 12.0
+# The axis reaches at least from one by this to this.
+_LEAST = 1.6
 _MODELS: dict[str, tuple[str, Any, str]] = {"logistic": (BLUE, "-", "o"), "trees": (ORANGE, "--", "s")}
 _FINDINGS = {"preferred": VERMILION, "avoided": BLUE}
 
@@ -109,6 +111,9 @@ def _blank(panels: list[Axes]) -> None:
 def _log(axes: Axes, label: str) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
+    # A narrow axis would show the tick of 1 alone, and flat curves as steep ones.
+    low, high = min(low, 1 / _LEAST), max(high, _LEAST)
+    axes.set_ylim(low, high)
     subs = (1, 2, 5) if high / low > _WIDE else (1, 1.5, 2, 3, 5, 7)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
     axes.yaxis.set_minor_locator(NullLocator())

@@ -13,7 +13,17 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap import __version__, cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain
+from slumpmap import (
+    __version__,
+    cli_cluster,
+    cli_compare,
+    cli_growth,
+    cli_inventory,
+    cli_qgis,
+    cli_ranking,
+    cli_review,
+    cli_terrain,
+)
 from slumpmap.config import (
     BoundarySettings,
     CandidateSettings,
@@ -346,7 +356,12 @@ def infer(
     settings: InferenceSettings,
     out: Path,
 ) -> None:
-    """Write probability tiles."""
+    """Write probability tiles. Uses all GPUs that it sees."""
+    from slumpmap.learning.team import divide
+
+    code = divide(sys.argv[1:], tile_ids.split(","), device)
+    if code is not None:
+        sys.exit(code)
     from slumpmap.learning.inference import infer as infer_tiles
 
     grid = Grid.read(grid_file)
@@ -686,7 +701,7 @@ def status(config: Path) -> None:
     click.echo(campaign_status(read_config(config)))
 
 
-for room in (cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain):
+for room in (cli_cluster, cli_compare, cli_growth, cli_inventory, cli_qgis, cli_ranking, cli_review, cli_terrain):
     for command in room.COMMANDS:
         app.add_command(command)
 

@@ -563,6 +563,9 @@ class RunSettings(Settings):
     tiles_per_job: int = Field(16, ge=1, description="tiles that one job handles, since starting a job costs seconds")
     torch_threads: int = Field(2, ge=1, description="CPU threads of training and inference; fixed for repeatability")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is a GPU")
+    gpus_per_job: int = Field(
+        1, ge=1, description="GPUs that one job of training or inference asks a cluster for, and uses; none for `cpu`"
+    )
 
 
 class Config(Settings):

@@ -85,8 +85,9 @@ rule train:
         "../../envs/learning.yaml"
     threads: campaign.run.torch_threads
     resources:
-        mem_mb=6000,
-        gpu=1,
+        mem_mb=growing(6000),
+        runtime=growing(480),
+        gpu=GPUS,
     params:
         folder=output_folder,
         start=lambda wildcards, input: option("start", Path(input.start[0]).parent if input.start else None),
@@ -124,8 +125,9 @@ for number, batch in enumerate(BATCHES):
             "../../envs/learning.yaml"
         threads: campaign.run.torch_threads
         resources:
-            mem_mb=4000,
-            gpu=1,
+            mem_mb=growing(4000),
+            runtime=growing(240),
+            gpu=GPUS,
         params:
             folder=output_folder,
             models=lambda _, input: repeated("model", [Path(file).parent for file in input.models]),

@@ -1,5 +1,6 @@
 # make demo      set up, then map the synthetic corridor and write its report
 # make test      set up, then every check of the project
+# make test-cluster   the tests on a SLURM cluster of their own, on the loopback interface (Debian, root; minutes)
 # make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
 #
 # make page      bundle the review page anew (needs Node.js; the bundle is committed)
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: install demo test lint page
+.PHONY: install demo test test-cluster lint page
 
 install: $(VENV)/installed
 
@@ -30,7 +31,11 @@ lint: install
 	snakemake --lint --configfile config/demo.yaml
 
 test: lint
-	pytest
+	pytest -m "not cluster"
+
+test-cluster: install
+	bash tests/cluster/set_up.sh
+	pytest -m cluster tests/cluster
 
 page:
 	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build

@@ -83,9 +83,8 @@ class Slurm:
         lines = [_CONFIG.format(folder=self.folder, port=port)]
         for number, name in enumerate(_NODES, 1):
             gpus = " Gres=gpu:fake:2" if name == "gpu1" else ""
-            lines.append(
-                f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port + number} CPUs=4 RealMemory=16000{gpus}"
-            )
+            address = f"NodeHostname={host} NodeAddr=127.0.0.1 Port={port + number}"
+            lines.append(f"NodeName={name} {address} CPUs=4 RealMemory=16000{gpus}")
         lines += [
             "PartitionName=cpu Nodes=node1,node2 Default=YES MaxTime=1-0 State=UP",
             "PartitionName=gpu Nodes=gpu1 MaxTime=1-0 State=UP\n",

@@ -25,6 +25,24 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/crossval.smk"
 
 
+# On a cluster these run beside the main process: a job of its own would cost each of them more than its work.
+localrules:
+    all,
+    grid,
+    mosaic,
+    review_template,
+    outcome,
+    training_figure,
+    reliability_figure,
+    iterations_figure,
+    missing,
+    area_histogram,
+    table2,
+    summary,
+    crossval_table,
+    crossval,
+
+
 rule all:
     default_target: True
     input:

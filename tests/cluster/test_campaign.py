@@ -1,4 +1,4 @@
-"""The tiny campaign through the profile, beside a local run of it."""
+"""One iteration of the tiny campaign through the profile, beside a local run of it."""
 
 import os
 import subprocess
@@ -22,7 +22,8 @@ def test_inventory_is_that_of_a_local_run(tmp_path, slurm):
         (tmp_path / name).mkdir()
         workflow = Workflow(tmp_path / name)
         workflow.bring(tmp_path / "corridor")
-        workflow.configure()
+        # One iteration has every kind of job; a second would only take longer.
+        workflow.configure(iterations={"maximum": 1})
         command, environment = workflow.command(), dict(os.environ)
         if name == "cluster":
             hasty = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "10"]

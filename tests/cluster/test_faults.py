@@ -18,7 +18,7 @@ rule hungry:
     output: "hungry"
     resources: mem_mb=growing(700)
     shell:
-        "echo $SLURM_MEM_PER_NODE >> hungry.starts;"
+        "echo {resources.mem_mb} >> hungry.starts;"
         " python -c 'import time; x = bytearray(900 * 2**20); time.sleep(5)'; touch {output}"
 
 rule cancelled:

@@ -19,7 +19,7 @@ if RUN_LOCK is not None:
 SLURM_PROFILE = Path(workflow.current_basedir) / ".." / "profiles" / "slurm"
 if shutil.which("sbatch"):
     # Before SLURM's own: bin/sacct and bin/sbatch ride out what those do not.
-    os.environ["PATH"] = os.pathsep.join([str((SLURM_PROFILE / "bin").resolve()), os.environ["PATH"]])
+    os.environ.update(PATH=os.pathsep.join([str((SLURM_PROFILE / "bin").resolve()), os.getenv("PATH", os.defpath)]))
     os.environ.setdefault("SNAKEMAKE_SLURM_PARTITIONS", str((SLURM_PROFILE / "partitions.yaml").resolve()))
 
 # --jobs counts what is submitted, and is not given for a workstation.

@@ -39,6 +39,12 @@ os.environ.update(
 # Threads that wait for each other sleep instead of spinning: beside other jobs training is five times as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+
+def batched(items, size):
+    """Items, `size` at a time; the last lot may be smaller."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
 INPUTS = campaign.input_files()
 RESULTS = campaign.folder.as_posix()
 LOGS = f"{RESULTS}/logs"
@@ -57,7 +63,8 @@ EVERYBODY = [*REVIEW.reviewers, REVIEW.adjudicator]
 # What training and inference ask for; a workstation lends one slot, which the default profile says.
 GPUS = 0 if campaign.run.device == "cpu" else campaign.run.gpus_per_job
 # Starting a process costs seconds, so that one job handles several tiles.
-BATCHES = [TILES[i : i + campaign.run.tiles_per_job] for i in range(0, len(TILES), campaign.run.tiles_per_job)]
+BATCHES = batched(TILES, campaign.run.tiles_per_job)
+INFERENCE_BATCHES = batched(TILES, campaign.run.tiles_per_inference or campaign.run.tiles_per_job)
 
 
 wildcard_constraints:

@@ -104,7 +104,7 @@ rule train:
         " {params.options} --out {params.folder:q} 2> {log:q}"
 
 
-for number, batch in enumerate(BATCHES):
+for number, batch in enumerate(INFERENCE_BATCHES):
 
     rule:
         name:
@@ -137,7 +137,7 @@ for number, batch in enumerate(BATCHES):
             torch=f"--threads {campaign.run.torch_threads} --device {campaign.run.device}",
             options=as_options(campaign.inference),
         message:
-            f"Iteration {{wildcards.n}}: inference, batch {number + 1} of {len(BATCHES)}"
+            f"Iteration {{wildcards.n}}: inference, batch {number + 1} of {len(INFERENCE_BATCHES)}"
         shell:
             "python -m slumpmap infer --grid {input.grid:q} --scaling {input.scaling:q} {params.models}"
             " --imagery {params.imagery:q} --bands {params.bands} --tiles {params.tiles} {params.torch} {params.options}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slumpmap.cluster import cancel, open_runs, orphans, refuse_orphans, wait
+from slumpmap.cluster import cancel, open_runs, orphans, queue_overhead, refuse_orphans, wait
 from slumpmap.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -101,6 +101,24 @@ def test_waiting_rides_out_a_silent_controller(folder, slurm, monkeypatch):
     assert (folder / "asked").read_text().count("x") == 4
 
 
+def test_overhead_is_that_of_the_jobs_on_batches(tmp_path):
+    costs = {"01/infer_000": 30, "01/infer_001": 10, "02/infer_000": 15, "tiles_000_2018": 135, "01/polygons": 1}
+    for name, seconds in costs.items():
+        file = tmp_path / f"{name}.tsv"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"s\th:m:s\n{seconds}\t0:00:00\n")
+    infer, tiles = queue_overhead(tmp_path, 16, 32)
+    assert (infer.stage, infer.jobs, infer.seconds, infer.share) == ("infer", 3, 15, 0.5)
+    # Nine times the queueing is 135 s of work.
+    assert infer.tiles == 9 * 32
+    assert (tiles.stage, tiles.share, tiles.tiles) == ("tiles", pytest.approx(0.1), 16)
+
+
+def test_overhead_needs_a_run(tmp_path):
+    with pytest.raises(InputError, match="Run the campaign first"):
+        queue_overhead(tmp_path, 16, 16)
+
+
 def status_of(run, tools):
     """What the profile's sacct says of a run."""
     path = os.pathsep.join([str(PROFILE / "bin"), str(tools), os.defpath])
@@ -123,6 +141,15 @@ def test_status_comes_from_the_controller_without_accounting(slurm):
 def test_status_is_no_answer_where_nobody_answers(slurm):
     done = status_of(FIRST, slurm(sacct="exit 1", squeue="exit 1"))
     assert done.returncode != 0 and done.stdout == ""
+
+
+def test_reason_of_a_failure_comes_from_the_controller_without_accounting(slurm):
+    tools = slurm(sacct="exit 1", scontrol='echo "   JobState=FAILED Reason=NonZeroExitCode Dependency=(null)"')
+    path = os.pathsep.join([str(PROFILE / "bin"), str(tools), os.defpath])
+    for step, reason in (("7.0", "NonZeroExitCode\n"), ("7.1", "")):
+        ask = [str(PROFILE / "bin" / "sacct"), "-j", step, "--format=Reason", "--noheader"]
+        done = subprocess.run(ask, env={"PATH": path}, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, reason)
 
 
 def test_submission_waits_for_the_controller(slurm, tmp_path):

@@ -61,4 +61,22 @@ def recover(folder: Path, let_end: bool, only_list: bool, patience: float, snake
     sys.exit(subprocess.run(command, cwd=folder, check=False).returncode)
 
 
+@cluster.command()
+@click.option("--config", type=FILE, required=True, help="campaign configuration")
+def overhead(config: Path) -> None:
+    """Say what queueing costs each stage, and how many tiles a job must handle to keep that under 10 %."""
+    from slumpmap.cluster import QUEUE_S, queue_overhead
+    from slumpmap.config import read_config
+
+    campaign = read_config(config)
+    run = campaign.run
+    inference = run.tiles_per_inference or run.tiles_per_job
+    click.echo(f"A job on a cluster costs about {QUEUE_S:g} s beside its work.")
+    for stage in queue_overhead(campaign.folder / "benchmarks", run.tiles_per_job, inference):
+        click.echo(
+            f"  {stage.stage}: {stage.jobs} jobs of {stage.seconds:.0f} s, {100 * stage.share:.0f} % overhead;"
+            f" under 10 % from {stage.tiles} tiles per job"
+        )
+
+
 COMMANDS = (cluster,)

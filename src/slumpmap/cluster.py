@@ -1,4 +1,4 @@
-"""Jobs of dead runs on a SLURM cluster: who they are, and how to get rid of them.
+"""Jobs on a SLURM cluster: those of dead runs and how to get rid of them, and what it costs to queue one.
 
 Snakemake gives all SLURM jobs of a run one name, the run's id, and writes it into its log. When the main process is
 killed its jobs go on by themselves: a run that started beside them would submit the same work again, and two jobs
@@ -7,6 +7,8 @@ would write one file.
 
 from __future__ import annotations
 
+import csv
+import math
 import re
 import shutil
 import subprocess
@@ -15,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from slumpmap.errors import InputError
 from slumpmap.files import write_text
 
@@ -22,6 +26,11 @@ _RUN_ID = re.compile(r"^SLURM run ID: ([0-9a-f-]{36})$", re.MULTILINE)
 # The id stands at the top of a log, which may be long.
 _LOG_HEAD = 2**20
 _RETRY_S = 2.0
+# Files with the costs of jobs that handle a batch of tiles: stage, number of the batch, perhaps a year.
+_BATCH_COSTS = re.compile(r"([a-z_]+)_\d{3}(?:_\d{4})?\.tsv")
+# What a job costs beside its work: queueing, Snakemake started twice, and noticing that it has ended; measured.
+QUEUE_S = 15.0
+QUEUE_SHARE = 0.1
 _UNANSWERED = "SLURM's controller does not answer, so that nobody knows whether jobs of an earlier run go on here"
 
 
@@ -42,6 +51,54 @@ class Job:
     run: str
     rule: str
     elapsed: str
+
+
+@dataclass(frozen=True)
+class StageOverhead:
+    """What queueing costs the jobs of a stage.
+
+    Attributes:
+        stage: name of the stage, such as `infer`.
+        jobs: how many of its jobs have run.
+        seconds: median time of one at work.
+        share: part of a job's whole time that queueing takes, 0 to 1.
+        tiles: tiles per job from which that is `QUEUE_SHARE` at most, if time grows with the tiles.
+    """
+
+    stage: str
+    jobs: int
+    seconds: float
+    share: float
+    tiles: int
+
+
+def queue_overhead(costs: Path, tiles_per_job: int, tiles_per_inference: int) -> list[StageOverhead]:
+    """What queueing costs, or would cost on a cluster, each stage that works on batches of tiles.
+
+    Args:
+        costs: the campaign's folder of benchmarks, which Snakemake writes.
+        tiles_per_job: tiles that one job handled.
+        tiles_per_inference: the same for inference.
+
+    Raises:
+        InputError: there is no cost of any such job.
+    """
+    times: dict[str, list[float]] = {}
+    for file in sorted(costs.rglob("*.tsv")):
+        match = _BATCH_COSTS.fullmatch(file.name)
+        if match:
+            with file.open() as lines:
+                times.setdefault(match[1], []).extend(float(row["s"]) for row in csv.DictReader(lines, delimiter="\t"))
+    if not times:
+        raise InputError(costs, "no job on a batch of tiles has left its costs here", "run the campaign first")
+    found = []
+    for stage, seconds in sorted(times.items()):
+        median = float(np.median(seconds))
+        needed = QUEUE_S * (1 - QUEUE_SHARE) / QUEUE_SHARE
+        now = tiles_per_inference if stage == "infer" else tiles_per_job
+        tiles = math.ceil(now * needed / max(median, 0.001))
+        found.append(StageOverhead(stage, len(seconds), median, QUEUE_S / (QUEUE_S + median), tiles))
+    return found
 
 
 def open_runs(folder: Path) -> list[str]:

@@ -163,6 +163,17 @@ def test_submission_waits_for_the_controller(slurm, tmp_path):
     assert (tmp_path / "pings").read_text() == "x\nx\n"
 
 
+def test_nothing_is_submitted_for_a_dead_run(slurm):
+    tools = slurm(scontrol="exit 0", sbatch="echo submitted")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    environment = {"PATH": os.pathsep.join([str(PROFILE / "bin"), str(tools), os.defpath])}
+    for main, printed in ((ended.pid, ""), (os.getpid(), "submitted\n")):
+        given = environment | {"SLUMPMAP_MAIN": str(main)}
+        done = subprocess.run([str(PROFILE / "bin" / "sbatch")], env=given, capture_output=True, text=True)
+        assert done.stdout == printed
+
+
 def test_profile_avoids_what_the_plugin_does_badly():
     profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
     assert profile["retries"] == 2

@@ -10,6 +10,9 @@ from slumpmap.runlock import claim
 
 # Held until this process ends. Jobs on other nodes read this file too; only the main process may claim.
 RUN_LOCK = claim(Path.cwd()) if workflow.is_main_process else None
+if workflow.is_main_process:
+    # For bin/sbatch.
+    os.environ.update(SLUMPMAP_MAIN=str(os.getpid()))
 if RUN_LOCK is not None:
     try:
         refuse_orphans(Path.cwd())

@@ -11,6 +11,7 @@ if "campaign" not in config:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/cluster.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/imagery.smk"
 include: "workflow/rules/learning.smk"
@@ -26,6 +27,24 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/site.smk"
 include: "workflow/rules/crossval.smk"
+
+
+# On a cluster these run beside the main process: a job of its own would cost each of them more than its work.
+localrules:
+    all,
+    grid,
+    mosaic,
+    review_template,
+    outcome,
+    training_figure,
+    reliability_figure,
+    iterations_figure,
+    missing,
+    area_histogram,
+    table2,
+    summary,
+    crossval_table,
+    crossval,
 
 
 rule all:

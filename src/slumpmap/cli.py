@@ -16,6 +16,7 @@ import click
 from slumpmap import (
     __version__,
     cli_analysis,
+    cli_cluster,
     cli_compare,
     cli_figures,
     cli_growth,
@@ -371,7 +372,12 @@ def infer(
     settings: InferenceSettings,
     out: Path,
 ) -> None:
-    """Write probability tiles."""
+    """Write probability tiles. Uses all GPUs that it sees."""
+    from slumpmap.learning.team import divide
+
+    code = divide(sys.argv[1:], tile_ids.split(","), device)
+    if code is not None:
+        sys.exit(code)
     from slumpmap.learning.inference import infer as infer_tiles
 
     grid = Grid.read(grid_file)
@@ -688,6 +694,7 @@ def status(config: Path) -> None:
 
 for room in (
     cli_analysis,
+    cli_cluster,
     cli_compare,
     cli_figures,
     cli_growth,

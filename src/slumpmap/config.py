@@ -650,8 +650,14 @@ class RunSettings(Settings):
     """How work is cut into jobs."""
 
     tiles_per_job: int = Field(16, ge=1, description="tiles that one job handles, since starting a job costs seconds")
+    tiles_per_inference: int | None = Field(
+        None, ge=1, description="the same for inference, which a GPU does far faster than the rest; default: as above"
+    )
     torch_threads: int = Field(2, ge=1, description="CPU threads of training and inference; fixed for repeatability")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is a GPU")
+    gpus_per_job: int = Field(
+        1, ge=1, description="GPUs that one job of training or inference asks a cluster for, and uses; none for `cpu`"
+    )
 
 
 class Config(Settings):

@@ -20,7 +20,6 @@ from slumpmap.config import (
 from slumpmap.errors import InputError
 from slumpmap.options import as_options
 from slumpmap.review.missing import unseen_recall
-from slumpmap.runlock import claim
 from slumpmap.status import campaign_status
 
 try:
@@ -40,8 +39,11 @@ os.environ.update(
 # Threads that wait for each other sleep instead of spinning: beside other jobs training is five times as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Held until this process ends. Jobs on other nodes read this file too; only the main process may claim.
-RUN_LOCK = claim(Path.cwd()) if workflow.is_main_process else None
+
+def batched(items, size):
+    """Items, `size` at a time; the last lot may be smaller."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
 
 INPUTS = campaign.input_files()
 RESULTS = campaign.folder.as_posix()
@@ -59,8 +61,11 @@ TILES = [tile.id for tile in tile_grid.tiles]
 REVIEW = campaign.review
 SIMULATED = REVIEW.mode == "simulated"
 EVERYBODY = [*REVIEW.reviewers, REVIEW.adjudicator]
+# What training and inference ask for; a workstation lends one slot, which the default profile says.
+GPUS = 0 if campaign.run.device == "cpu" else campaign.run.gpus_per_job
 # Starting a process costs seconds, so that one job handles several tiles.
-BATCHES = [TILES[i : i + campaign.run.tiles_per_job] for i in range(0, len(TILES), campaign.run.tiles_per_job)]
+BATCHES = batched(TILES, campaign.run.tiles_per_job)
+INFERENCE_BATCHES = batched(TILES, campaign.run.tiles_per_inference or campaign.run.tiles_per_job)
 
 
 wildcard_constraints:

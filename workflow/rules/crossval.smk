@@ -54,8 +54,9 @@ rule crossval_train:
         "../../envs/learning.yaml"
     threads: campaign.run.torch_threads
     resources:
-        mem_mb=6000,
-        gpu=1,
+        mem_mb=growing(6000),
+        runtime=growing(480),
+        gpu=GPUS,
     params:
         folder=output_folder,
         bands=",".join(LEARNING_BANDS),
@@ -90,8 +91,9 @@ rule crossval_infer:
         "../../envs/learning.yaml"
     threads: campaign.run.torch_threads
     resources:
-        mem_mb=4000,
-        gpu=1,
+        mem_mb=growing(4000),
+        runtime=growing(240),
+        gpu=GPUS,
     params:
         folder=output_folder,
         model=folder_of("model"),

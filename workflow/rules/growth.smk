@@ -46,8 +46,9 @@ if GROWS:
                 "../../envs/learning.yaml"
             threads: campaign.run.torch_threads
             resources:
-                mem_mb=4000,
-                gpu=1,
+                mem_mb=growing(4000),
+                runtime=growing(240),
+                gpu=min(GPUS, 1),
             params:
                 folder=output_folder,
                 models=lambda _, input: repeated("model", [Path(file).parent for file in input.models]),
@@ -78,8 +79,9 @@ if GROWS:
             "../../envs/learning.yaml"
         threads: campaign.run.torch_threads
         resources:
-            mem_mb=4000,
-            gpu=1,
+            mem_mb=growing(4000),
+            runtime=growing(240),
+            gpu=min(GPUS, 1),
         params:
             slumps=lambda _, input: repeated("slumps", input.slumps),
             models=lambda _, input: repeated("model", [Path(file).parent for file in input.models]),

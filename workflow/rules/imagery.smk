@@ -49,7 +49,8 @@ for number, batch in enumerate(BATCHES):
         conda:
             "../../envs/geo.yaml"
         resources:
-            mem_mb=2000,
+            mem_mb=growing(2000),
+            runtime=growing(240),
         params:
             folder=output_folder,
             tiles=",".join(batch),
@@ -105,7 +106,8 @@ if LAYERS:
             conda:
                 "../../envs/geo.yaml"
             resources:
-                mem_mb=2000,
+                mem_mb=growing(2000),
+                runtime=growing(240),
             params:
                 imagery=folder_of("tiles"),
                 folder=output_folder,

@@ -21,7 +21,8 @@ if DEMO is not None:
             "../../envs/geo.yaml"
         threads: 2
         resources:
-            mem_mb=3000,
+            mem_mb=growing(3000),
+            runtime=growing(240),
         params:
             folder=output_folder,
             size=DEMO.size,

@@ -85,8 +85,9 @@ rule train:
         "../../envs/learning.yaml"
     threads: campaign.run.torch_threads
     resources:
-        mem_mb=6000,
-        gpu=1,
+        mem_mb=growing(6000),
+        runtime=growing(480),
+        gpu=GPUS,
     params:
         folder=output_folder,
         start=lambda wildcards, input: option("start", Path(input.start[0]).parent if input.start else None),
@@ -103,7 +104,7 @@ rule train:
         " {params.options} --out {params.folder:q} 2> {log:q}"
 
 
-for number, batch in enumerate(BATCHES):
+for number, batch in enumerate(INFERENCE_BATCHES):
 
     rule:
         name:
@@ -124,8 +125,9 @@ for number, batch in enumerate(BATCHES):
             "../../envs/learning.yaml"
         threads: campaign.run.torch_threads
         resources:
-            mem_mb=4000,
-            gpu=1,
+            mem_mb=growing(4000),
+            runtime=growing(240),
+            gpu=GPUS,
         params:
             folder=output_folder,
             models=lambda _, input: repeated("model", [Path(file).parent for file in input.models]),
@@ -135,7 +137,7 @@ for number, batch in enumerate(BATCHES):
             torch=f"--threads {campaign.run.torch_threads} --device {campaign.run.device}",
             options=as_options(campaign.inference),
         message:
-            f"Iteration {{wildcards.n}}: inference, batch {number + 1} of {len(BATCHES)}"
+            f"Iteration {{wildcards.n}}: inference, batch {number + 1} of {len(INFERENCE_BATCHES)}"
         shell:
             "python -m slumpmap infer --grid {input.grid:q} --scaling {input.scaling:q} {params.models}"
             " --imagery {params.imagery:q} --bands {params.bands} --tiles {params.tiles} {params.torch} {params.options}"

@@ -68,7 +68,8 @@ if HAS_DEM:
             "../../envs/geo.yaml"
         threads: 2
         resources:
-            mem_mb=3000,
+            mem_mb=growing(3000),
+            runtime=growing(240),
         params:
             options=as_options(campaign.terrain, RadiationSettings.model_fields),
         message:
@@ -92,7 +93,8 @@ if HAS_DEM:
         conda:
             "../../envs/geo.yaml"
         resources:
-            mem_mb=4000,
+            mem_mb=growing(4000),
+            runtime=growing(240),
         params:
             options=as_options(campaign.terrain, StreamSettings.model_fields),
         message:

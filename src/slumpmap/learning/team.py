@@ -1,10 +1,11 @@
-"""Several processes that train one network together, one on each GPU, as torchrun starts them."""
+"""One process on each GPU: together they train one network, as torchrun starts them, or share the tiles to map."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,3 +89,52 @@ def spread(arguments: Sequence[str], device: str) -> int | None:
         return None
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     return subprocess.run([*launcher, "-m", "slumpmap", *arguments], check=False).returncode
+
+
+def divide(arguments: Sequence[str], tile_ids: Sequence[str], device: str) -> int | None:
+    """Runs a slumpmap command once on each GPU, each with its part of the tiles.
+
+    Neighbouring tiles stay together, since they share windows.
+
+    Args:
+        arguments: the command and its options, `--tiles` among them.
+        tile_ids: the tiles.
+        device: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        Exit code: that of the first process to fail, upon which the others are ended. None, and nothing was run,
+        where there are fewer than two GPUs or tiles.
+    """
+    count = min(torch.cuda.device_count(), len(tile_ids))
+    if device == "cpu" or count < 2:
+        return None
+    # A cluster gives a job some of a node's GPUs by this variable, by number or by name.
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = given.split(",")[:count] if given else [str(number) for number in range(count)]
+    parts = [tile_ids[rank * len(tile_ids) // count : (rank + 1) * len(tile_ids) // count] for rank in range(count)]
+    command = [sys.executable, "-m", "slumpmap", *arguments]
+    # The last of two equal options counts. A process that sees one GPU divides no further.
+    return _first_failure(
+        [
+            subprocess.Popen([*command, "--tiles", ",".join(part)], env=os.environ | {"CUDA_VISIBLE_DEVICES": gpu})
+            for gpu, part in zip(gpus, parts, strict=True)
+        ]
+    )
+
+
+def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Waits for processes; if one fails the others are ended, and its exit code is returned, otherwise 0."""
+    try:
+        while True:
+            codes = [process.poll() for process in processes]
+            failed = [code for code in codes if code]
+            if failed:
+                return failed[0]
+            if None not in codes:
+                return 0
+            time.sleep(0.2)
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()

@@ -48,7 +48,7 @@ pixels = st.lists(st.tuples(st.integers(0, 100), st.booleans()), min_size=1, max
 @given(pixels)
 def test_reliability_is_that_of_scikit_learn(rows: list[tuple[int, bool]]) -> None:
     # Values off the limits of bins, where scikit-learn closes bins at the other end.
-    values, labels = np.array([(r[0] + 0.5) / 101 for r in rows]), np.array([int(r[1]) for r in rows])
+    values, labels = np.array([(r[0] + 0.55) / 101 for r in rows]), np.array([int(r[1]) for r in rows])
     table = Reliability.of(values, labels)
     full = table.count > 0
     share, mean = calibration_curve(labels, values, n_bins=10)

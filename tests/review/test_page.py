@@ -190,7 +190,8 @@ def test_help_names_the_keys_and_takes_no_verdict(browser, served):
     assert "reject: shadow" in text(page, "dialog")
     page.keyboard.press("x")
     page.keyboard.press("Escape")
-    assert page.get_by_test_id("dialog").count() == 0
+    # The browser tells the page of it in its own time.
+    wait_until(lambda: page.get_by_test_id("dialog").count() == 0, "closed")
     assert text(page, "decided") == "0"
 
 

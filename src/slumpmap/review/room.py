@@ -32,9 +32,10 @@ from slumpmap.review.store import State, Store
 from slumpmap.vector import read_layer
 from slumpmap.yearly import read_yearly
 
-# Packs and entries that are kept at hand. A reviewer goes through them in some order, so that few serve.
+# Packs and entries that are kept at hand. A reviewer goes through them in some order, so that few serve; an entry with
+# many neighbours takes most of a megabyte.
 _OPEN_PACKS = 32
-_ENTRIES = 256
+_ENTRIES = 32
 # A repeat comes at least this many candidates after the first showing, so that it is not remembered.
 _REPEAT_GAP = 25
 

@@ -79,13 +79,20 @@ export class Viewer {
     new ResizeObserver(() => this.map.updateSize()).observe(target);
   }
 
-  // The grounds are drawn in order: the wide one first, the chip on it.
+  // The grounds are drawn in order: the wide one first, the chip on it. Drawing takes longer than all else here, and
+  // the page is drawn anew after each act: nothing is drawn again that is there already.
   show(grounds: Ground[]): void {
+    const there = (ground: Ground, number: number) => {
+      const before = this.grounds[number];
+      return ground.picture === before.picture && ground.bounds === before.bounds && ground.opacity === before.opacity;
+    };
+    if (grounds.length === this.grounds.length && grounds.every(there)) return;
     this.grounds = grounds;
     this.source.changed();
   }
 
   light(brightness: number, contrast: number): void {
+    if (brightness === this.brightness && contrast === this.contrast) return;
     this.brightness = brightness;
     this.contrast = contrast;
     this.source.changed();
@@ -124,7 +131,7 @@ export class Viewer {
     canvas.height = height;
     const context = canvas.getContext("2d") as CanvasRenderingContext2D;
     context.imageSmoothingQuality = "high";
-    context.filter = `brightness(${this.brightness}) contrast(${this.contrast})`;
+    if (this.brightness !== 1 || this.contrast !== 1) context.filter = `brightness(${this.brightness}) contrast(${this.contrast})`;
     const [across, down] = [width / (east - west), height / (north - south)];
     this.grounds.forEach(({ bounds, picture, opacity }) => {
       const [left, bottom, right, top] = bounds;

@@ -17,7 +17,6 @@ from slumpmap.cli import app
 from slumpmap.errors import InputError
 from slumpmap.site.build import STATIC
 from slumpmap.site.cost import job_costs, review_rates
-from slumpmap.site.provenance import git_commit
 from slumpmap.site.slumps import slump_data
 
 

@@ -16,6 +16,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
 from slumpmap.errors import InputError
+from slumpmap.sidecar import observed
 from slumpmap.vector import read_layer
 
 # Bands of a UDM2 file: 1 = clear (1 where clear), 8 = unusable (a bit for each reason, 0 where usable).
@@ -143,6 +144,7 @@ class SceneReader:
 
 
 def _open(path: Path, what: str) -> DatasetReader:
+    observed.read([path])
     try:
         return rasterio.open(path)
     except RasterioError as error:

@@ -79,6 +79,8 @@ class _Folder:
     def take(self, path: Path, below: str) -> str:
         """The address of a file as the page has it; copied to `files/<below>/` where it lies elsewhere."""
         if path.resolve().is_relative_to(self.top.resolve()):
+            # Not opened here, but shown.
+            observed.read([path])
             return path.resolve().relative_to(self.top.resolve()).as_posix()
         target = self.made / "files" / below / path.name
         target.parent.mkdir(parents=True, exist_ok=True)

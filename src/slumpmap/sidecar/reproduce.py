@@ -6,14 +6,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 import slumpmap
 from slumpmap.errors import InputError
 from slumpmap.sidecar.command import HIDDEN
-from slumpmap.sidecar.digest import content_of
+from slumpmap.sidecar.digest import content_of, known_content
 from slumpmap.sidecar.form import SUFFIX, Run, Sidecar, read_sidecar, sidecar_of
 
 _LOG_LINES = 12
@@ -113,46 +114,49 @@ def chain_of(product: Path, last: int | None = None) -> Chain:
         raise InputError(product, "nothing says how it was made", "run snakemake with this version of slumpmap first")
     makers: dict[Path, Sidecar | None] = {}
     order: dict[str, list[Sidecar]] = {}
-    doubts: dict[str, None] = {}
-    _visit(target, makers, order, doubts)
+    _visit(target, makers, order)
     runs = list(order.values())[-last:] if last is not None else list(order.values())
-    steps = [Step(sidecars[0].run, sidecars[0].base, _different(sidecars)) for sidecars in runs]
+    # The sidecars of one run differ in the product alone.
+    steps = [Step(made[0].run, made[0].base, list({one.product: one for one in made}.values())) for made in runs]
     made = {sidecar.product for step in steps for sidecar in step.products}
-    read = {path for step in steps for path in _inputs(step)}
+    read = {path for step in steps for path in step.products[0].inputs()}
     brought = sorted(path for path in read if path not in made and made.isdisjoint(path.parents))
-    return Chain(target, steps, brought, list(doubts))
+    return Chain(target, steps, brought, _doubts(target, steps, set(brought), makers))
 
 
-def _visit(
-    sidecar: Sidecar, makers: dict[Path, Sidecar | None], order: dict[str, list[Sidecar]], doubts: dict[str, None]
-) -> None:
-    """Adds the run of a product behind those of its inputs."""
+def _visit(sidecar: Sidecar, makers: dict[Path, Sidecar | None], order: dict[str, list[Sidecar]]) -> None:
+    """Adds the run of a product behind those of its inputs; runs in other folders are left out."""
     run = sidecar.run.id
     if run in order:
         order[run].append(sidecar)
         return
     # Noted at once, so that a run that read what a later one made does not go round in circles.
     makers[sidecar.product] = sidecar
-    for path, content in sidecar.inputs().items():
+    for path in sidecar.inputs():
         if path not in makers:
-            makers[path] = sidecar_of(path)
-            maker = makers[path]
+            maker = makers[path] = sidecar_of(path)
             if maker is not None and maker.base == sidecar.base and maker.run.id != run:
-                _visit(maker, makers, order, doubts)
-        maker = makers[path]
-        if maker is not None and maker.product == path and maker.content.sha256 != content.sha256:
-            doubts[f"{sidecar.product} was made from an older {path}"] = None
-        elif maker is None and path.exists() and content_of(path).sha256 != content.sha256:
-            doubts[f"{path} changed since {sidecar.product} was made from it"] = None
+                _visit(maker, makers, order)
     order.setdefault(run, []).append(sidecar)
 
 
-def _different(sidecars: Sequence[Sidecar]) -> list[Sidecar]:
-    return list({sidecar.product: sidecar for sidecar in sidecars}.values())
-
-
-def _inputs(step: Step) -> list[Path]:
-    return list({path: None for sidecar in step.products for path in sidecar.inputs()})
+def _doubts(
+    target: Sidecar, steps: Sequence[Step], brought: AbstractSet[Path], makers: Mapping[Path, Sidecar | None]
+) -> list[str]:
+    """Where files are no longer what the commands read."""
+    found: dict[str, None] = {}
+    if target.product.exists() and known_content(target.product).sha256 != target.content.sha256:
+        found[f"{target.product} changed since it was made"] = None
+    for step in steps:
+        product = step.products[0].product
+        for path, content in step.products[0].inputs().items():
+            maker = makers.get(path)
+            if path in brought:
+                if path.exists() and known_content(path).sha256 != content.sha256:
+                    found[f"{path} changed since {product} was made from it"] = None
+            elif maker is not None and maker.product == path and maker.content.sha256 != content.sha256:
+                found[f"{product} was made from an older {path}"] = None
+    return list(found)
 
 
 def run_chain(chain: Chain, into: Path) -> Iterator[tuple[Step, list[Comparison]]]:

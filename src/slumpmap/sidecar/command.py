@@ -100,7 +100,7 @@ def write_sidecars(recording: observed.Recording, facts: _Facts) -> None:
     products = sorted(folders | files)
     if not products:
         return
-    read = sorted(path for path in {absolute(base, path) for path in recording.reads} if _is_input(path))
+    read = sorted(map(Path, filter(_is_input, {os.path.normpath(base / path) for path in recording.reads})))
     inputs = [path for path in read if path not in files and folders.isdisjoint(path.parents)]
     run = Run(
         id=uuid.uuid4().hex,
@@ -124,19 +124,18 @@ def _shown(base: Path, path: Path) -> str:
 
 
 @functools.cache
-def _not_data() -> tuple[Path, ...]:
+def _not_data() -> tuple[str, ...]:
     """Where programs, libraries, fonts, devices and caches lie, which are no inputs."""
     home = Path.home()
     places: list[str | Path] = [sys.prefix, sys.base_prefix, Path(slumpmap.__file__).parent]
     places += [home / ".cache", home / ".config", "/usr", "/etc", "/proc", "/sys", "/dev"]
     places += [os.environ[name] for name in ("XDG_CACHE_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR") if name in os.environ]
-    return tuple(dict.fromkeys(map(Path, places)))
+    return tuple(f"{Path(place)}{os.sep}" for place in places)
 
 
-def _is_input(path: Path) -> bool:
-    # Names with a dot are temporary or sidecars; what is gone was temporary too.
-    hidden = path.name.startswith(".")
-    return not hidden and path.is_file() and not any(path.is_relative_to(place) for place in _not_data())
+def _is_input(path: str) -> bool:
+    # As text first: a library is thousands of files. Names with a dot are temporary or sidecars.
+    return not path.startswith(_not_data()) and f"{os.sep}." not in path[path.rfind(os.sep) :] and Path(path).is_file()
 
 
 def _paths(value: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,15 @@ def test_light_commands_stay_light():
     code = "import sys; import slumpmap.cli; print(sorted({'torch', 'matplotlib', 'sklearn'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_sidecars_are_no_products(toy):
+    """The command that reads a touched product notes its new time; that makes no sidecar of a sidecar."""
+    toy.grid()
+    os.utime("results/grid.json", ns=(10**18, 10**18))
+    run("terrain", "tpi", "--dem", "data/dem.tif", "--out", "results/x000_y000.tif")
+    os.utime("results/x000_y000.tif", ns=(10**18, 10**18))
+    run("mosaic", "--grid", "results/grid.json", "--folder", "results", "--bands", "red", "--out", "results/mosaic.vrt")
+    names = sorted(path.name for path in Path("results").iterdir() if path.name.startswith("."))
+    assert names == [".grid.json.prov.json", ".mosaic.vrt.prov.json", ".x000_y000.tif.prov.json"]
+    assert set(sidecar_of(Path("results/mosaic.vrt")).run.inputs) == {"results/grid.json", "results/x000_y000.tif"}

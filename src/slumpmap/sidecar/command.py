@@ -96,7 +96,8 @@ def write_sidecars(recording: observed.Recording, facts: _Facts) -> None:
     base = Path.cwd()
     folders = {absolute(base, path) for path in recording.folders}
     files = {absolute(base, path) for path in recording.writes}
-    files = {path for path in files if path.is_file() and folders.isdisjoint(path.parents)}
+    # Sidecars are written too, where one gets a new time.
+    files = {path for path in files if path.name[:1] != "." and path.is_file() and folders.isdisjoint(path.parents)}
     products = sorted(folders | files)
     if not products:
         return

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -13,8 +14,10 @@ from click.testing import CliRunner
 
 from slumpmap.cli import app
 from slumpmap.errors import InputError
-from slumpmap.sidecar.command import LEFT_OUT, _commands, without_credentials
+from slumpmap.files import write_text
+from slumpmap.sidecar.command import LEFT_OUT, RecordedGroup, _commands, record, without_credentials
 from slumpmap.sidecar.form import read_sidecar, sidecar_of, sidecar_path
+from slumpmap.sidecar.verify import verify
 from tests.sidecar.toy import Toy, run
 
 
@@ -108,11 +111,7 @@ def test_settings_with_credentials_are_not_written(tmp_path, monkeypatch):
     @click.option("--out", type=click.Path(path_type=Path))
     def fetch(api_key, out):
         assert api_key == "abc123"
-        from slumpmap.files import write_text
-
         write_text(out, "scene")
-
-    from slumpmap.sidecar.command import RecordedGroup, record
 
     group = RecordedGroup(commands={"fetch": fetch})
     record(group)
@@ -147,3 +146,25 @@ def test_sidecars_are_no_products(toy):
     names = sorted(path.name for path in Path("results").iterdir() if path.name.startswith("."))
     assert names == [".grid.json.prov.json", ".mosaic.vrt.prov.json", ".x000_y000.tif.prov.json"]
     assert set(sidecar_of(Path("results/mosaic.vrt")).run.inputs) == {"results/grid.json", "results/x000_y000.tif"}
+
+
+def test_file_that_people_save_meanwhile_is_newer_than_what_was_read(toy):
+    """A decision file may change while the decisions are counted; its old time would hide that for ever."""
+    toy.grid()
+
+    @click.command()
+    @click.option("--out", type=click.Path(path_type=Path))
+    def count(out):
+        text = Path("data/decisions.csv").read_text()
+        # The clock of file systems ticks every few milliseconds.
+        time.sleep(0.05)
+        Path("data/decisions.csv").write_text("yes\nno\n")
+        write_text(out, text)
+
+    Path("data/decisions.csv").write_text("yes\n")
+    group = RecordedGroup(commands={"count": count})
+    record(group)
+    CliRunner().invoke(group, ["count", "--out", "results/count.txt"], catch_exceptions=False)
+    for quick in (False, True):
+        (finding,) = verify(toy.results, quick).findings
+        assert (finding.kind, finding.path.name) == ("input newer", "decisions.csv")

@@ -19,7 +19,7 @@ import click
 import slumpmap
 from slumpmap.sidecar import observed
 from slumpmap.sidecar.digest import content_of, known_contents
-from slumpmap.sidecar.form import Run, Sidecar, absolute, write_sidecar
+from slumpmap.sidecar.form import UNKNOWN, Content, Run, Sidecar, absolute, sidecar_path, write_sidecar
 from slumpmap.sidecar.software import software
 
 # A package that people edit in QGIS and hand back, and the reference in the repository: neither is a product.
@@ -72,7 +72,7 @@ def _recorded(callback: Callable[..., Any]) -> Callable[..., Any]:
         facts = _Facts(
             without_credentials(arguments),
             _without_values(settings),
-            started.isoformat(timespec="milliseconds"),
+            started,
             round(time.monotonic() - clock, 3),
         )
         write_sidecars(recording, facts)
@@ -87,7 +87,7 @@ class _Facts:
 
     command: Sequence[str]
     settings: Mapping[str, Any]
-    started: str
+    started: datetime
     seconds: float
 
 
@@ -108,15 +108,25 @@ def write_sidecars(recording: observed.Recording, facts: _Facts) -> None:
         folder="",
         command=facts.command,
         settings=facts.settings,
-        inputs={_shown(base, path): content for path, content in known_contents(inputs).items()},
+        inputs=_contents(base, inputs, facts.started),
         products=[_shown(base, path) for path in products],
         software=software(),
-        started=facts.started,
+        started=facts.started.isoformat(timespec="milliseconds"),
         seconds=facts.seconds,
     )
     for product in products:
         here = replace(run, folder=os.path.relpath(base, product.parent))
         write_sidecar(Sidecar(product, product in folders, content_of(product), here))
+
+
+def _contents(base: Path, inputs: Sequence[Path], started: datetime) -> dict[str, Content]:
+    """The content of each input by its path; what somebody changed since the start is not what was read for sure."""
+    found = {}
+    for path, content in known_contents(inputs).items():
+        # Products change by jobs alone, which wait for each other; their times may come from another machine's clock.
+        late = content.mtime_ns > started.timestamp() * 1e9 and not sidecar_path(path).exists()
+        found[_shown(base, path)] = replace(content, sha256=UNKNOWN) if late else content
+    return found
 
 
 def _shown(base: Path, path: Path) -> str:

@@ -14,6 +14,8 @@ from slumpmap.files import read_json, write_json
 
 SUFFIX = ".prov.json"
 FORM = 1
+# Hash of an input that was changed while the command ran: nobody knows which content was read.
+UNKNOWN = "unknown"
 # Longer names leave no room for what is put round them; a file system takes 255 bytes.
 _LONGEST = 200
 

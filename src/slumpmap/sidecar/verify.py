@@ -12,7 +12,7 @@ from typing import Literal
 
 from slumpmap.errors import InputError
 from slumpmap.sidecar.digest import content_of, known_content, size_and_time
-from slumpmap.sidecar.form import SUFFIX, Content, Sidecar, read_sidecar, sidecar_of, sidecar_path
+from slumpmap.sidecar.form import SUFFIX, UNKNOWN, Content, Sidecar, read_sidecar, sidecar_of, sidecar_path
 
 Kind = Literal["changed", "input newer", "older input", "input missing", "no sidecar", "unreadable"]
 _RERUN = "run snakemake: it makes again what depends on it"
@@ -151,7 +151,7 @@ def _contents(recorded: Mapping[Path, Sequence[Content]], quick: bool) -> dict[P
             return content_of(path).sha256
         facts = size_and_time(path)
         for content in recorded[path]:
-            if (content.bytes, content.mtime_ns) == facts:
+            if content.sha256 != UNKNOWN and (content.bytes, content.mtime_ns) == facts:
                 return content.sha256
         return known_content(path).sha256
 

@@ -28,7 +28,8 @@ def verify(campaign: Path, quick: bool) -> None:
     """
     from slumpmap.sidecar.verify import verify as compare
 
-    report = compare(_results(campaign), quick)
+    people = None if campaign.is_dir() else read_config(campaign).review.decisions
+    report = compare(_results(campaign), quick, people)
     click.echo(f"{report.products} products, made from {report.inputs} files that nobody made.")
     if report.gone:
         click.echo(f"{len(report.gone)} products are no longer there: temporary ones, or cleaned away.")

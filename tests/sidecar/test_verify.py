@@ -85,12 +85,20 @@ def test_missing_inputs_and_products(toy):
 
 def test_files_that_come_from_nowhere(toy):
     Path("results/labels/extra.gpkg").write_text("?")
-    for place in ("logs/a.log", "benchmarks/a.tsv", "report.html", "labels/.anna.lock", "model_tensorboard/events"):
+    for place in ("logs/a.log", "benchmarks/a.tsv", "report.html", "labels/.anna.lock", "model_tensorboard/events",
+                  "analysis/given/config.yaml"):  # fmt: skip
         path = toy.results / place
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text("?")
     Path("results/terrain/slope.tif").with_name(".slope.tif.prov.json").unlink()
     assert found(toy) == [("no sidecar", "results/labels/extra.gpkg"), ("no sidecar", "results/terrain/slope.tif")]
+
+
+def test_what_people_write_is_no_product(toy):
+    Path("results/decisions/01").mkdir(parents=True)
+    Path("results/decisions/01/anna.gpkg").write_text("?")
+    assert found(toy) == [("no sidecar", "results/decisions/01/anna.gpkg")]
+    assert verify(toy.results, people=Path("results/decisions")).findings == []
 
 
 def test_file_put_into_a_folder_product(toy):

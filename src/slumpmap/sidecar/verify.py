@@ -26,8 +26,8 @@ _REMEDIES: dict[Kind, str] = {
 }
 # Times and messages of the jobs: read by the report, and new after every run.
 _RECORDS = ("benchmarks", "logs")
-# Snakemake's own report of the run (`snakemake --report`).
-_NO_PRODUCTS = ("report.html",)
+# Snakemake's own report of the run (`snakemake --report`), and the configuration that `slumpmap analyse` runs with.
+_NO_PRODUCTS = ("report.html", "analysis/given/config.yaml")
 # What TensorBoard shows of a training, beside the model.
 _BOARD = "_tensorboard"
 _THREADS = 4
@@ -72,17 +72,18 @@ class Verification:
     versions: Counter[str] = field(default_factory=Counter)
 
 
-def verify(folder: Path, quick: bool = False) -> Verification:
+def verify(folder: Path, quick: bool = False, people: Path | None = None) -> Verification:
     """Compares all products of a results folder, and what they were made from, with their sidecars.
 
     Args:
         folder: the campaign's results.
         quick: whether size and time of a file suffice where they are as recorded; other files are read anyway.
+        people: folder in which people write, which may lie in the results.
 
     Raises:
         InputError: the folder is missing or holds no sidecar, or a file cannot be read.
     """
-    folder = folder.absolute()
+    folder = Path(os.path.normpath(folder.absolute()))
     if not folder.is_dir():
         raise InputError(folder, "there is no such folder", "give the campaign's configuration or its results folder")
     report = Verification()
@@ -108,7 +109,8 @@ def verify(folder: Path, quick: bool = False) -> Verification:
     report.gone = sorted(path for path in sidecars if path not in there)
     report.findings += _products_changed(there, now, rests)
     report.findings += _inputs_changed(sidecars, now, rests)
-    report.findings += [Finding("no sidecar", path) for path in _unrecorded(folder, sidecars, records)]
+    others = records if people is None else (*records, Path(os.path.normpath(people.absolute())))
+    report.findings += [Finding("no sidecar", path) for path in _unrecorded(folder, sidecars, others)]
     report.findings.sort(key=lambda finding: (list(_REMEDIES).index(finding.kind), finding.path))
     return report
 
@@ -197,8 +199,8 @@ def _inside_product(path: Path, sidecars: Mapping[Path, Sidecar]) -> bool:
     return any(parent in sidecars for parent in path.parents)
 
 
-def _unrecorded(folder: Path, sidecars: Mapping[Path, Sidecar], records: Sequence[Path]) -> list[Path]:
-    """Files of the results that no sidecar knows."""
+def _unrecorded(folder: Path, sidecars: Mapping[Path, Sidecar], others: Sequence[Path]) -> list[Path]:
+    """Files of the results that no sidecar knows, but for those in some other folders."""
     found = []
     for top, folders, names in os.walk(folder):
         here = Path(top)
@@ -206,13 +208,13 @@ def _unrecorded(folder: Path, sidecars: Mapping[Path, Sidecar], records: Sequenc
             name
             for name in folders
             if not (name.startswith(".") or name.endswith(_BOARD))
-            and here / name not in records
+            and here / name not in others
             and here / name not in sidecars
         ]
         found += [here / name for name in names if not name.startswith(".") and here / name not in sidecars]
     # An unreadable sidecar is a finding of its own.
     unknown = [path for path in found if not sidecar_path(path).exists()]
-    return sorted(path for path in unknown if path.parent != folder or path.name not in _NO_PRODUCTS)
+    return sorted(path for path in unknown if path.relative_to(folder).as_posix() not in _NO_PRODUCTS)
 
 
 def _maker(sidecar: Sidecar) -> str:

@@ -11,7 +11,7 @@ from slumpmap.cli import app
 from slumpmap.errors import InputError
 from slumpmap.sidecar.form import read_sidecar, sidecar_path
 from slumpmap.sidecar.verify import verify
-from tests.sidecar.toy import Toy
+from tests.sidecar.toy import Toy, run
 
 
 @pytest.fixture
@@ -92,6 +92,16 @@ def test_files_that_come_from_nowhere(toy):
         path.write_text("?")
     Path("results/terrain/slope.tif").with_name(".slope.tif.prov.json").unlink()
     assert found(toy) == [("no sidecar", "results/labels/extra.gpkg"), ("no sidecar", "results/terrain/slope.tif")]
+
+
+def test_products_outside_the_results_are_looked_at_too(toy):
+    """Synthetic data lie beside a user's own; changed by hand they are no newer input."""
+    run("terrain", "tpi", "--dem", "data/dem.tif", "--out", "data/tpi.tif")
+    run("terrain", "slope", "--dem", "data/tpi.tif", "--out", "results/tpi_slope.tif")
+    assert found(toy) == []
+    with Path("data/tpi.tif").open("ab") as handle:
+        handle.write(b" ")
+    assert found(toy) == [("changed", "data/tpi.tif")]
 
 
 def test_what_people_write_is_no_product(toy):

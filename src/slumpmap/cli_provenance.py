@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -80,9 +81,10 @@ def reproduce(figure: str, campaign: Path, last: int | None, dry_run: bool, into
     click.echo(f"# {shown(chain.target.product)}: {len(chain.steps)} commands, which took {chain.seconds:.0f} s")
     for doubt in chain.doubts:
         click.echo(f"# doubtful: {doubt if doubt.isprintable() else repr(doubt)}")
-    click.echo(f"cd {shlex.quote(str(chain.target.base))}")
+    # As bytes: a name may hold some that are no text, and the shell needs them as they are.
+    click.echo(os.fsencode(f"cd {shlex.quote(str(chain.target.base))}"))
     for step in chain.steps:
-        click.echo(f"python -m slumpmap {shlex.join(step.run.command)}")
+        click.echo(os.fsencode(f"python -m slumpmap {shlex.join(step.run.command)}"))
     if dry_run:
         return
     place = Path(tempfile.mkdtemp(prefix="slumpmap-")) if into is None else into

@@ -85,7 +85,9 @@ def test_failed_command_leaves_no_sidecar(toy):
     assert not list(toy.folder.glob(".*"))
 
 
-@pytest.mark.parametrize("name", ["a 'quoted' $(name); rm -rf \n.json", "北麓河.json", "x" * 230 + ".json"])
+@pytest.mark.parametrize(
+    "name", ["a 'quoted' $(name); rm -rf \n.json", "北麓河.json", "x" * 230 + ".json", os.fsdecode(b"a\xff.json")]
+)
 @pytest.mark.usefixtures("toy")
 def test_any_name_is_kept(name):
     run("grid", "--crs=EPSG:32646", "--bounds=0,0,900,900", "--out", name)

@@ -1,5 +1,6 @@
 """`slumpmap reproduce` repeats what made a product, elsewhere, and says whether the result is the same."""
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -156,6 +157,15 @@ def test_products_are_found_by_name(toy):
     assert done.exit_code == 0
     with pytest.raises(InputError, match="there are several"):
         find_product("slope", Path("results"))
+
+
+@pytest.mark.usefixtures("toy")
+def test_names_that_are_no_text_are_printed_as_they_are():
+    name = os.fsdecode(b"a\xff'.json")
+    done = CliRunner().invoke(app, ["grid", "--crs=EPSG:32646", "--bounds=0,0,900,900", "--out", name])
+    assert done.exit_code == 0, done.output
+    printed = CliRunner().invoke(app, ["reproduce", name, "--dry-run"], catch_exceptions=False).stdout_bytes
+    assert b"--out 'a\xff'\"'\"'.json'\n" in printed
 
 
 @pytest.mark.usefixtures("toy")

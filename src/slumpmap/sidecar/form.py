@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slumpmap.errors import InputError
-from slumpmap.files import read_json, write_json
+from slumpmap.files import read_json, write_text
 
 SUFFIX = ".prov.json"
 FORM = 1
@@ -114,7 +115,8 @@ def write_sidecar(sidecar: Sidecar) -> None:
         "content": asdict(sidecar.content),
         "run": asdict(sidecar.run),
     }
-    write_json(sidecar_path(sidecar.product), values)
+    # ASCII: a name in a folder may hold bytes that no encoding explains, which UTF-8 refuses to write.
+    write_text(sidecar_path(sidecar.product), json.dumps(values, indent=1) + "\n")
 
 
 def read_sidecar(path: Path) -> Sidecar:

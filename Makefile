@@ -1,6 +1,7 @@
 # make demo      set up, then map the synthetic corridor and write its report
 # make test      set up, then every check of the project
 # make test-cluster   the tests on a SLURM cluster of their own, on the loopback interface (Debian, root; minutes)
+# make test-reproduce   two clean runs of a campaign, compared to the byte (minutes)
 # make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
 #
 # make page      bundle the review page and the report's page anew (needs Node.js; the bundles are committed)
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: install demo test test-cluster lint page
+.PHONY: install demo test test-cluster test-reproduce lint page
 
 install: $(VENV)/installed
 
@@ -32,11 +33,14 @@ lint: install
 
 # Files of tests go to as many processes as there are cores, four at most.
 test: lint
-	pytest -n logical --maxprocesses 4 --dist loadfile -m "not cluster"
+	pytest -n logical --maxprocesses 4 --dist loadfile -m "not cluster and not reproduce"
 
 test-cluster: install
 	bash tests/cluster/set_up.sh
 	pytest -m cluster tests/cluster
+
+test-reproduce: install
+	pytest -m reproduce tests/workflow
 
 page:
 	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build && npm run build-site

@@ -215,3 +215,19 @@ def test_mosaic_file_shows_the_tiles_where_they_are(tmp_path):
         assert mosaic.transform == grid.transform
         assert [int(mosaic.read(1)[50, column]) for column in (0, 99, 100, 199)] == [10, 10, 20, 20]
         assert [interpretation.name for interpretation in mosaic.colorinterp] == ["red", "green", "blue"]
+
+
+def test_mosaic_file_changes_with_its_tiles_and_with_nothing_else(tmp_path):
+    """Snakemake takes a small file that did not change for unchanged input."""
+    grid = Grid.over(box(499998, 3839700, 500598, 3840000), "EPSG:32646", 3.0, 100)
+    first, second = (tmp_path / f"{tile.id}.tif" for tile in grid.tiles)
+    texts = []
+    for value in (1, 1, 2):
+        image = np.full((3, 100, 100), value, np.uint8)
+        write_cog(first, image, grid.window_transform(grid.tiles[0].window), grid.crs, 0)
+        write_mosaic(grid, tmp_path, 3, 0)
+        texts.append((tmp_path / "mosaic.vrt").read_text())
+    assert texts[0] == texts[1] != texts[2]
+    first.rename(second)
+    write_mosaic(grid, tmp_path, 3, 0)
+    assert (tmp_path / "mosaic.vrt").read_text() not in texts

@@ -22,6 +22,7 @@ from slumpmap import (
     cli_growth,
     cli_inventory,
     cli_numbers,
+    cli_provenance,
     cli_qgis,
     cli_ranking,
     cli_review,
@@ -46,6 +47,7 @@ from slumpmap.config import (
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.options import with_settings
+from slumpmap.sidecar.command import RecordedGroup, record
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,7 +68,7 @@ def path_option(name: str, text: str, required: bool = True, multiple: bool = Fa
     return click.option(f"--{name}", type=FILE, required=required, multiple=multiple, help=text)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(cls=RecordedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="slumpmap")
 def app() -> None:
     """Map retrogressive thaw slumps iteratively, from satellite scenes to a reviewed inventory."""
@@ -208,11 +210,12 @@ def tiles(
 @grid_option
 @path_option("folder", "folder of the 8-bit tiles of a year")
 @bands_option
-def mosaic(grid_file: Path, folder: Path, bands: str) -> None:
-    """Write mosaic.vrt, which shows the tiles of a year as one image."""
+@out_option
+def mosaic(grid_file: Path, folder: Path, bands: str, out: Path) -> None:
+    """Write a VRT that shows the tiles of a year as one image."""
     from slumpmap.raster import RGB_NODATA, write_mosaic
 
-    write_mosaic(Grid.read(grid_file), folder, len(bands.split(",")), RGB_NODATA)
+    write_mosaic(Grid.read(grid_file), folder, len(bands.split(",")), RGB_NODATA, out)
 
 
 @app.command("layers")
@@ -700,6 +703,7 @@ for room in (
     cli_growth,
     cli_inventory,
     cli_numbers,
+    cli_provenance,
     cli_qgis,
     cli_ranking,
     cli_review,
@@ -708,6 +712,7 @@ for room in (
 ):
     for command in room.COMMANDS:
         app.add_command(command)
+record(app)
 
 
 def main() -> None:

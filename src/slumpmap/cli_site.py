@@ -10,6 +10,7 @@ import click
 
 from slumpmap.config import check_config, read_config
 from slumpmap.errors import InputError
+from slumpmap.sidecar import observed
 
 FILE = click.Path(path_type=Path)
 grid_option = click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
@@ -75,6 +76,7 @@ def site(config_file: Path | None, settings: str | None, out: Path | None) -> No
         config = read_config(config_file)
     else:
         config = check_config(_parsed(settings or ""), "--settings")
+    observed.used({"config": config.model_dump(mode="json")})
     build_site(config, out or config.folder / "report" / "index.html")
 
 

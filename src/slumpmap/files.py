@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slumpmap.errors import InputError
+from slumpmap.sidecar import observed
 
 
 @contextmanager
@@ -28,6 +29,7 @@ def atomic(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
+        observed.wrote(path)
     finally:
         temporary.unlink(missing_ok=True)
 

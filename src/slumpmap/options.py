@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from slumpmap.config import Settings
 from slumpmap.errors import InputError
+from slumpmap.sidecar import observed
 
 Model = TypeVar("Model", bound=Settings)
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -55,7 +56,9 @@ def with_settings(model: type[Model]) -> Callable[[Command], Command]:
     def decorate(function: Command) -> Command:
         def wrapper(*args: Any, **values: Any) -> Any:
             given = {name: values.pop(name) for name in model.model_fields}
-            return function(*args, settings=validated(model, given), **values)
+            settings = validated(model, given)
+            observed.used(settings.model_dump(mode="json"))
+            return function(*args, settings=settings, **values)
 
         wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
         wrapper.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,8 @@ from rasterio.windows import Window as RasterWindow
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, write_text
 from slumpmap.grid import Grid, Tile, Window
+from slumpmap.sidecar import observed
+from slumpmap.sidecar.digest import known_contents
 
 RGB_NODATA = 0
 PROBABILITY_NODATA = 255
@@ -55,6 +58,8 @@ def open_raster(path: Path, what: str = "raster") -> Iterator[DatasetReader]:
     with dataset:
         if dataset.crs is None:
             raise InputError(path, f"{what} has no CRS", "assign one, for example `rio edit-info --crs EPSG:32646`")
+        # Of a VRT these are also the files that it shows.
+        observed.read(dataset.files)
         yield dataset
 
 
@@ -177,6 +182,9 @@ def write_mosaic(
 ) -> None:
     """Writes a VRT that shows the 8-bit tiles of a folder as one raster to any GIS.
 
+    It carries the hash of the tiles' content: Snakemake takes a small file that did not change for unchanged input,
+    and what was made from the mosaic would stay old after a run that was broken off behind it.
+
     Args:
         grid: the campaign's grid.
         folder: where the tiles are, `x000_y000.tif`; the paths in the VRT are relative to it.
@@ -192,6 +200,10 @@ def write_mosaic(
     rows = (max(tile.y for tile in grid.tiles) + 1) * side
     root = ElementTree.Element("VRTDataset", rasterXSize=str(columns), rasterYSize=str(rows))
     ElementTree.SubElement(root, "SRS").text = CRS.from_user_input(grid.crs).to_wkt()
+    metadata = ElementTree.SubElement(root, "Metadata")
+    shown = list(grid.tiles if tiles is None else tiles)
+    content = _content_of_tiles([Path(folder) / f"{tile.id}.tif" for tile in shown])
+    ElementTree.SubElement(metadata, "MDI", key="TILES_SHA256").text = content
     transform = ", ".join(repr(float(value)) for value in grid.transform.to_gdal())
     ElementTree.SubElement(root, "GeoTransform").text = transform
     colours = ("Red", "Green", "Blue", *("Undefined",) * (bands - 3)) if bands >= 3 else ("Gray",) * bands
@@ -199,7 +211,7 @@ def write_mosaic(
         band = ElementTree.SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
         ElementTree.SubElement(band, "NoDataValue").text = str(nodata)
         ElementTree.SubElement(band, "ColorInterp").text = colour
-        for tile in grid.tiles if tiles is None else tiles:
+        for tile in shown:
             source = ElementTree.SubElement(band, "SimpleSource")
             path = (way / f"{tile.id}.tif").as_posix()
             ElementTree.SubElement(source, "SourceFilename", relativeToVRT="1").text = path
@@ -213,6 +225,14 @@ def write_mosaic(
                 ElementTree.SubElement(source, name, {key: str(value) for key, value in place.items()})
     ElementTree.indent(root)
     write_text(out, ElementTree.tostring(root, encoding="unicode") + "\n")
+
+
+def _content_of_tiles(paths: Sequence[Path]) -> str:
+    """One hash over the names and the content of tiles, as far as they are there."""
+    there = [path for path in paths if path.is_file()]
+    observed.read(there)
+    lines = [f"{path.name} {content.sha256}\n" for path, content in known_contents(there).items()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 class Mosaic:
@@ -265,6 +285,7 @@ class Mosaic:
         if (dataset.count, dataset.height, dataset.width) != (self.bands, side, side):
             dataset.close()
             raise InputError(path, "tile does not have the grid's shape", "remove it and run the workflow again")
+        observed.read([path])
         self._open[tile_id] = dataset
         if len(self._open) > self._keep_open:
             self._open.popitem(last=False)[1].close()

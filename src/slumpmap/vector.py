@@ -15,6 +15,7 @@ from shapely.errors import GEOSException
 
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
+from slumpmap.sidecar import observed
 
 # GeoPackage stores the time of writing; a fixed one keeps equal content equal to the byte.
 pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "1970-01-01T00:00:00.000Z"})
@@ -97,6 +98,7 @@ def open_layer(path: Path | str, what: str, **options: Any) -> gpd.GeoDataFrame 
     """
     if not str(path).startswith("/vsi") and not Path(path).exists():
         raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+    observed.read([path])
     try:
         if Path(path).suffix == ".parquet":
             return gpd.read_parquet(path)

@@ -14,6 +14,7 @@ from shapely.geometry import box
 from slumpmap.config import CompositeSettings
 from slumpmap.errors import InputError
 from slumpmap.imagery.catalogue import make_catalogue
+from slumpmap.imagery.scenes import read_selected
 
 SETTINGS = CompositeSettings()
 GOOD = {"path": "a.tif", "acquired": "2019-07-21T04:12:33Z", "cloud_fraction": 0.0}
@@ -177,6 +178,30 @@ def test_selection_and_reasons(tmp_path: Path) -> None:
     assert table.loc["late", ["year", "month"]].tolist() == [2019, 8]
     assert table.loc["good", "path"] == str(tmp_path / "good.tif")
     assert table.crs == "EPSG:32646"
+
+
+def test_campaign_can_be_moved_with_its_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes below the working folder are named by the way from the catalogue, others in full."""
+    for name in ("first", "second"):
+        home = tmp_path / name
+        write_scene(home / "a.tif", flat(9))
+        write_scene(home / "a_udm2.tif", udm_like(flat(9)[0] > 0))
+        write_catalogue(home / "scenes.gpkg", [GOOD | {"udm": "a_udm2.tif"}])
+        monkeypatch.chdir(home)
+        assert make(Path("scenes.gpkg")).loc["a", ["path", "udm"]].tolist() == ["../a.tif", "../a_udm2.tif"]
+    ours, theirs = (tmp_path / name / "checked" / "catalogue.gpkg" for name in ("first", "second"))
+    assert ours.read_bytes() == theirs.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "first").rename(tmp_path / "moved")
+    (scene,) = read_selected(Path("moved/checked/catalogue.gpkg"))
+    assert (scene.path, scene.udm) == (tmp_path / "moved" / "a.tif", tmp_path / "moved" / "a_udm2.tif")
+    # The scenes lie elsewhere than where the campaign is run.
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    make_catalogue(tmp_path / "second" / "scenes.gpkg", grid_of(), SETTINGS, [2019], Path("catalogue.gpkg"))
+    (scene,) = read_selected(Path("catalogue.gpkg"))
+    assert scene.path == tmp_path / "second" / "a.tif"
+    assert gpd.read_file("catalogue.gpkg")["path"].item() == str(tmp_path / "second" / "a.tif")
 
 
 def test_no_scene_left_says_which_rule_dropped_how_many(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from slumpmap.cli import app
 from slumpmap.errors import InputError
 from slumpmap.site.build import STATIC
 from slumpmap.site.cost import job_costs, review_rates
-from slumpmap.site.provenance import git_commit
 from slumpmap.site.slumps import slump_data
 
 
@@ -226,27 +224,6 @@ def test_inputs_are_known_by_their_hashes_and_settings_by_what_was_changed(campa
     settings = {row["key"]: row for row in data["provenance"]["config"]}
     assert settings["grid.crs"] == {"key": "grid.crs", "value": f'"{CRS}"', "changed": True}
     assert not settings["inventory.near_road_m"]["changed"]
-
-
-def test_commit_is_that_of_the_checkout_and_none_elsewhere(tmp_path):
-    def git(*arguments):
-        who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-        return subprocess.run(
-            ["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
-        ).stdout
-
-    package = tmp_path / "package"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    git("init", "-q")
-    # The file lies in a checkout, but does not belong to it.
-    assert git_commit(package) is None
-    git("add", ".")
-    git("commit", "-qm", "first")
-    head = git("rev-parse", "HEAD").strip()
-    assert git_commit(package) == {"commit": head, "changed": False}
-    (package / "__init__.py").write_text("changed")
-    assert git_commit(package) == {"commit": head, "changed": True}
 
 
 def test_the_page_itself_holds_nothing_of_the_data(tmp_path):

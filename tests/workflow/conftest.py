@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slumpmap.sidecar.form import SUFFIX, read_sidecar
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,6 +45,27 @@ class Workflow:
             self.command(*arguments), cwd=self.folder, capture_output=True, text=True, timeout=1500, check=False
         )
         return done.returncode, done.stdout + done.stderr
+
+    def slumpmap(self, *arguments):
+        """Runs a slumpmap command in the folder; returns (exit status, all output)."""
+        done = subprocess.run(
+            [sys.executable, "-m", "slumpmap", *arguments],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            text=True,
+            timeout=1500,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def hashes(self):
+        """The hash of each product as its sidecar has it, by its path; without what tells of times and commits."""
+        results = self.folder / "results" / "tiny"
+        sidecars = [read_sidecar(path) for path in results.rglob(f".*{SUFFIX}")]
+        measured = ("summary.json", "report/site", "report/index.html")
+        names = {sidecar.product.relative_to(results).as_posix(): sidecar.content.sha256 for sidecar in sidecars}
+        return {name: sha256 for name, sha256 in names.items() if name not in measured}
 
     def start(self):
         """Starts snakemake in a process group of its own, so that `kill` reaches its jobs too."""

@@ -81,7 +81,8 @@ rule mosaic:
     message:
         "Joining the tiles of {wildcards.images}"
     shell:
-        "python -m slumpmap mosaic --grid {input.grid:q} --folder {params.folder:q} --bands {params.bands} 2> {log:q}"
+        "python -m slumpmap mosaic --grid {input.grid:q} --folder {params.folder:q} --bands {params.bands}"
+        " --out {output:q} 2> {log:q}"
 
 
 if LAYERS:

@@ -16,6 +16,7 @@ from slumpmap.candidates.parts import PART_COLUMNS
 from slumpmap.errors import InputError
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.raster import PROBABILITY_SCALE
+from slumpmap.sidecar import observed
 from slumpmap.vector import write_layer
 
 
@@ -57,6 +58,7 @@ def merge_parts(
 
 def _read_parts(path: Path) -> gpd.GeoDataFrame:
     """The parts of one tile."""
+    observed.read([path])
     try:
         return gpd.read_parquet(path, columns=[*PART_COLUMNS, "geometry"])
     except (OSError, ValueError) as error:

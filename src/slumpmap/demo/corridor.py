@@ -32,6 +32,7 @@ from slumpmap.demo.terrain import Terrain, make_terrain
 from slumpmap.errors import InputError
 from slumpmap.files import write_text
 from slumpmap.raster import write_raster
+from slumpmap.sidecar import observed
 from slumpmap.vector import write_layer
 
 YEARS = (2016, 2017, 2018, 2019, 2020)
@@ -159,7 +160,12 @@ def _render_all(world: World, scenes: list[Acquisition], folder: Path, processes
     # A fresh interpreter: forking one that runs threads may hang.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_parent) as pool:
-        return list(pool.map(work, scenes))
+        hidden = list(pool.map(work, scenes))
+    for scene in scenes:
+        for name in scene_files(scene):
+            # What other processes write is not seen by itself.
+            observed.wrote(folder / name)
+    return hidden
 
 
 def _end_with_parent() -> None:

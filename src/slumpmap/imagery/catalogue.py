@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +69,7 @@ def make_catalogue(source: Path, grid: Grid, settings: CompositeSettings, years:
                 lambda job: _checked(job[0], grid, settings) if job[1] else job[0], zip(entries, possible, strict=True)
             )
         )
-    rows = [_row(entry, bool(hit), settings, years) for entry, hit in zip(checked, touches, strict=True)]
+    rows = [_row(entry, bool(hit), settings, years, out) for entry, hit in zip(checked, touches, strict=True)]
     _check_enough(Path(source), rows, settings, years)
     rows.sort(key=lambda row: (row["acquired"], row["scene"], row["path"]))
     write_layer(gpd.GeoDataFrame(rows, geometry="geometry", crs=grid.crs), out)
@@ -154,7 +155,18 @@ def _checked(entry: Entry, grid: Grid, settings: CompositeSettings) -> Entry:
     return replace(entry, cloud=0.0 if entry.udm is None else cloud_fraction_of(entry.udm))
 
 
-def _row(entry: Entry, touches: bool, settings: CompositeSettings, years: Sequence[int]) -> dict[str, Any]:
+def _named(path: Path, out: Path) -> str:
+    """How the checked catalogue names a file.
+
+    Below the working folder by the way from the catalogue, so that a campaign can be moved with its data, and two of
+    them are equal to the byte; elsewhere in full.
+    """
+    here, folder = Path.cwd(), out.absolute().parent
+    both = path.is_relative_to(here) and folder.is_relative_to(here)
+    return Path(os.path.relpath(path, folder)).as_posix() if both else str(path)
+
+
+def _row(entry: Entry, touches: bool, settings: CompositeSettings, years: Sequence[int], out: Path) -> dict[str, Any]:
     """A row of the checked catalogue."""
     reason = ""
     if entry.acquired.year not in years:
@@ -167,8 +179,8 @@ def _row(entry: Entry, touches: bool, settings: CompositeSettings, years: Sequen
         reason = CLOUD
     return {
         "scene": entry.path.stem,
-        "path": str(entry.path),
-        "udm": "" if entry.udm is None else str(entry.udm),
+        "path": _named(entry.path, out),
+        "udm": "" if entry.udm is None else _named(entry.udm, out),
         "acquired": entry.acquired.isoformat(timespec="seconds"),
         "year": entry.acquired.year,
         "month": entry.acquired.month,

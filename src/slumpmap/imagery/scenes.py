@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
 from slumpmap.errors import InputError
+from slumpmap.sidecar import observed
 from slumpmap.vector import read_layer
 
 # Bands of a UDM2 file: 1 = clear (1 where clear), 8 = unusable (a bit for each reason, 0 where usable).
@@ -52,8 +54,13 @@ def read_selected(catalogue: Path) -> list[Scene]:
     """
     columns = ("scene", "path", "udm", "acquired", "year", "cloud_fraction", "selected")
     layer = read_layer(catalogue, "checked scene catalogue", columns=columns)
+    folder = catalogue.absolute().parent
+
+    def file(text: str) -> Path:
+        return Path(os.path.normpath(folder / text))
+
     scenes = [
-        Scene(row.scene, Path(row.path), Path(row.udm) if row.udm else None, row.acquired, row.year, row.cloud_fraction)
+        Scene(row.scene, file(row.path), file(row.udm) if row.udm else None, row.acquired, row.year, row.cloud_fraction)
         for row in layer[layer["selected"].astype(bool)].itertuples()
     ]
     return sorted(scenes, key=lambda scene: (scene.cloud_fraction, scene.acquired, scene.name, scene.path))
@@ -143,6 +150,7 @@ class SceneReader:
 
 
 def _open(path: Path, what: str) -> DatasetReader:
+    observed.read([path])
     try:
         return rasterio.open(path)
     except RasterioError as error:

@@ -28,6 +28,7 @@ from pyproj.exceptions import CRSError
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
 from slumpmap.labels import SLUMP_COLUMNS
+from slumpmap.sidecar import observed
 from slumpmap.vector import open_layer, write_layer
 
 Flags = NDArray[np.bool_]
@@ -202,6 +203,7 @@ def _open(
     path: Path, layer: str | None, encoding: str | None, where: str | None
 ) -> tuple[gpd.GeoDataFrame, NDArray[np.int_], list[tuple[str, str]]]:
     """The rows as they are with their GDAL geometry type `_kind`, their numbers in the file, and notes."""
+    observed.read([path])
     if path.suffix == ".parquet":
         if where is not None:
             raise InputError(path, "rows of a GeoParquet file cannot be chosen by a condition", "save it as GeoPackage")

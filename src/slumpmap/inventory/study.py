@@ -24,6 +24,7 @@ from slumpmap.grid import HECTARE, Grid
 from slumpmap.inventory.build import NEEDED
 from slumpmap.inventory.landscape import BINNED, FLAT, class_numbers, number_class, write_table
 from slumpmap.inventory.selection import TwoSample, kolmogorov_smirnov, selection_ratios, watson
+from slumpmap.sidecar import observed
 from slumpmap.vector import read_layer
 
 Floats = NDArray[np.float64]
@@ -188,7 +189,7 @@ def selection_table(study: Study, landscape: Path, settings: SelectionSettings, 
         Columns `SELECTION_COLUMNS`; a row for each class, also without slumps, and one for a factor of which nothing
         can be said.
     """
-    bins, blocks = read_bins(landscape), pd.read_parquet(landscape / "blocks.parquet")
+    bins, blocks = read_bins(landscape), _read_table(landscape / "blocks.parquet")
     parts = []
     for factor in BINNED:
         own = bins[bins["layer"] == factor]
@@ -277,7 +278,12 @@ def from_edge(study: Study, points: pd.DataFrame) -> pd.DataFrame:
 
 def read_points(study: Study, landscape: Path) -> pd.DataFrame:
     """The landscape's random points, distances as `from_edge`."""
-    return from_edge(study, pd.read_parquet(landscape / "points.parquet"))
+    return from_edge(study, _read_table(landscape / "points.parquet"))
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    observed.read([path])
+    return pd.read_parquet(path)
 
 
 def two_sample_table(study: Study, landscape: Path, settings: ThinningSettings, seed: int) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from slumpmap.config import Settings, TrainingSettings
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, read_json, write_json
 from slumpmap.learning.network import build_network
+from slumpmap.sidecar.digest import sha256
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"
 BANDS = ("red", "green", "blue")
@@ -88,7 +88,7 @@ def save_bundle(folder: Path, network: torch.nn.Module, meta: ModelCard) -> None
     with atomic(folder / WEIGHTS) as temporary:
         # Not `save_file`, whose files only their owner may read.
         temporary.write_bytes(save(tensors))
-    card = meta.model_copy(update={"weights": _sha256(folder / WEIGHTS)})
+    card = meta.model_copy(update={"weights": sha256(folder / WEIGHTS)})
     write_json(folder / CARD, json.loads(card.model_dump_json()))
 
 
@@ -159,7 +159,7 @@ def load_bundle(
     _check_match(card_path, meta, bands, window_px, resolution, scaling)
     if not weights_path.is_file():
         raise InputError(weights_path, "the weights are missing", _REMEDY)
-    if _sha256(weights_path) != meta.weights:
+    if sha256(weights_path) != meta.weights:
         raise InputError(weights_path, "the weights are damaged or belong to another model.json", _REMEDY)
     network = build_network(meta.settings, pretrained=False, bands=len(meta.bands))
     try:
@@ -190,8 +190,3 @@ def _check_match(
         raise InputError(path, fault, _REMEDY)
     if scaling is not None and read_scaling(scaling) != meta.scaling:
         raise InputError(path, f"the model was trained on another 8-bit scaling than {scaling}", _REMEDY)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

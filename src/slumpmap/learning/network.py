@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 
 from slumpmap.config import NetworkSettings
 from slumpmap.errors import InputError
+from slumpmap.sidecar import observed
 
 _OWN_WEIGHTS = "give the weights of this very encoder"
 _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"}
@@ -135,6 +136,7 @@ def _with_file(architecture: Any, settings: NetworkSettings, options: dict[str, 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a weight file by name; nothing in the file is executed."""
+    observed.read([path])
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))

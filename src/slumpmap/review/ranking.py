@@ -48,6 +48,7 @@ from slumpmap.errors import InputError
 from slumpmap.learning.calibration import Reliability
 from slumpmap.review.evidence import STATED
 from slumpmap.review.traits import MEASURED
+from slumpmap.sidecar import observed
 from slumpmap.vector import read_layer, write_layer
 
 Floats = NDArray[np.float64]
@@ -384,6 +385,7 @@ def read_evidence(path: Path) -> pd.DataFrame:
     Raises:
         InputError: the file is missing, unreadable, or lacks a trait.
     """
+    observed.read([path])
     try:
         table = pd.read_parquet(path, columns=["id", "status", *TRAITS])
     except (OSError, ValueError) as error:

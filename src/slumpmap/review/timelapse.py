@@ -18,6 +18,7 @@ from slumpmap.errors import InputError
 from slumpmap.files import atomic
 from slumpmap.progress import Progress
 from slumpmap.review.pack import Pack
+from slumpmap.sidecar import observed
 from slumpmap.vector import read_layer
 
 Kind = Literal["webp", "gif", "sheets"]
@@ -63,6 +64,7 @@ def make_files(packs: Path, queue: Path, kinds: Sequence[Kind], out: Path) -> No
             progress.update(number)
         if "sheets" in kinds:
             _save(out / f"sheet_{first // _SHEET_ROWS + 1:03d}.jpg", contact_sheet(rows))
+    observed.wrote_folder(out)
 
 
 def _homes(packs: Path) -> dict[str, Path]:

@@ -21,6 +21,7 @@ from slumpmap.errors import InputError
 from slumpmap.files import read_json, write_text
 from slumpmap.grid import Grid
 from slumpmap.inventory.build import read_inventory
+from slumpmap.sidecar import observed
 from slumpmap.site import ground, provenance, sheets
 from slumpmap.site.cost import job_costs, review_rates
 from slumpmap.site.slumps import slump_data
@@ -78,6 +79,8 @@ class _Folder:
     def take(self, path: Path, below: str) -> str:
         """The address of a file as the page has it; copied to `files/<below>/` where it lies elsewhere."""
         if path.resolve().is_relative_to(self.top.resolve()):
+            # Not opened here, but shown.
+            observed.read([path])
             return path.resolve().relative_to(self.top.resolve()).as_posix()
         target = self.made / "files" / below / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +125,7 @@ def build_site(config: Config, out: Path) -> None:
         if target.exists():
             shutil.rmtree(target)
         made.rename(target)
+        observed.wrote_folder(target)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     write_text(out, (STATIC / "index.html").read_text(encoding="utf-8"))
@@ -319,7 +323,7 @@ def _studied(analysis: Path) -> Iterator[tuple[Path, str]]:
     """Files for machines that the analysis made of each study, beside its tables."""
     for study, whose in (("own", "this campaign's inventory"), ("given", "the given inventory")):
         for path in sorted((analysis / study).glob("*")):
-            if path.suffix in (".json", ".gpkg"):
+            if path.suffix in (".json", ".gpkg") and not path.name.startswith("."):
                 yield path, f"{_title(path)} ({whose})"
 
 

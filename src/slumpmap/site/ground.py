@@ -18,6 +18,7 @@ from rasterio.vrt import WarpedVRT
 from slumpmap.files import atomic, write_json
 from slumpmap.grid import Grid
 from slumpmap.raster import RGB_NODATA, open_raster
+from slumpmap.sidecar import observed
 from slumpmap.terrain.hillshade import hillshade
 from slumpmap.terrain.slope import horn
 from slumpmap.vector import LINES, read_layer
@@ -70,6 +71,7 @@ def write_ground(
     }
     outline = [_rounded(ring) for ring in _rings(grid.area)]
     write_json(out / INDEX, {"bounds": bounds, "pictures": pictures, "lines": lines, "area": outline})
+    observed.wrote_folder(out)
 
 
 def _frame(bounds: tuple[float, float, float, float], pixel: float) -> Frame:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
-import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,13 @@ import pandas as pd
 import slumpmap
 from slumpmap.config import Config
 from slumpmap.files import read_json
+from slumpmap.sidecar import observed
+from slumpmap.sidecar.digest import known_content
+from slumpmap.sidecar.software import git_commit
 from slumpmap.vector import open_layer
 
 _PACKAGES = ("numpy", "rasterio", "geopandas", "shapely", "scipy", "scikit-learn", "torch", "snakemake")
 _CARD = "model.json"
-_BLOCK = 1 << 20
 
 
 def input_hashes(config: Config) -> list[dict[str, Any]]:
@@ -31,24 +31,16 @@ def input_hashes(config: Config) -> list[dict[str, Any]]:
         if path is None:
             continue
         there = path.is_file()
+        observed.read([path])
         rows.append(
             {
                 "key": key,
                 "path": path.as_posix(),
                 "bytes": path.stat().st_size if there else None,
-                "sha256": sha256(path) if there else None,
+                "sha256": known_content(path).sha256 if there else None,
             }
         )
     return rows
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def model_cards(iterations: dict[int, Path]) -> list[dict[str, Any]]:
@@ -114,24 +106,3 @@ def _installed(name: str) -> bool:
     except metadata.PackageNotFoundError:
         return False
     return True
-
-
-def git_commit(folder: Path) -> dict[str, Any] | None:
-    """`commit` of the checkout that holds the package, and whether tracked files were `changed` since; or None.
-
-    None too where git is missing, or where the folder only happens to lie in another project's checkout.
-    """
-    try:
-        listed = _git(folder, "ls-files", "--error-unmatch", "__init__.py")
-        commit = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "changed": bool(changed)} if listed else None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=60, encoding="utf-8"
-    )
-    return done.stdout.strip()

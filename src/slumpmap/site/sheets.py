@@ -18,6 +18,7 @@ from slumpmap.grid import Grid, Window
 from slumpmap.inventory.build import read_inventory
 from slumpmap.progress import Progress
 from slumpmap.raster import RGB_NODATA, Mosaic
+from slumpmap.sidecar import observed
 
 INDEX = "sheets.json"
 _QUALITY = 80
@@ -67,6 +68,7 @@ def write_sheets(inventory: Path, grid: Grid, imagery_root: Path, years: Sequenc
             entries[at] = _entry(str(slumps["id"].iloc[at]), name, grid, windows[at], years, states)
         progress.update(min(first + _TOGETHER, len(order)))
     write_json(out / INDEX, {"years": list(years), "sheets": [entries[at] for at in range(len(windows))]})
+    observed.wrote_folder(out)
 
 
 def _entry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,8 +59,31 @@ def open_raster(path: Path, what: str = "raster") -> Iterator[DatasetReader]:
         yield dataset
 
 
-def check_whole(path: Path, what: str = "raster") -> None:
+@contextmanager
+def atomic_raster(path: Path) -> Iterator[Path]:
+    """As `slumpmap.files.atomic`, for a TIFF in which every block is written.
+
+    GDAL closes a file without an error where the disk was too full for its last blocks, so that they are counted.
+    """
+    with atomic(path, _check_written) as temporary:
+        yield temporary
+
+
+def _check_written(path: Path) -> None:
+    """Raises OSError where a block of a new TIFF is missing or reaches beyond the end of the file."""
+    try:
+        check_whole(path, "new raster", all_blocks=True)
+    except InputError as error:
+        raise OSError(errno.EIO, f"not written whole: {error.fault}", str(path)) from error
+
+
+def check_whole(path: Path, what: str = "raster", all_blocks: bool = False) -> None:
     """Refuses a TIFF whose blocks reach beyond the end of the file, without decoding it.
+
+    Args:
+        path: the file.
+        what: what it is to the user, for the message.
+        all_blocks: whether a block that was never written is refused too; GDAL reads it as nodata or zero.
 
     Raises:
         InputError: the file is missing, unreadable, without CRS, or truncated.
@@ -76,7 +100,11 @@ def check_whole(path: Path, what: str = "raster") -> None:
                 for x in range(-(-dataset.width // width)):
                     offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
                     length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
-                    if offset and length and int(offset) + int(length) > size:
+                    if not (offset and length):
+                        if all_blocks:
+                            raise InputError(path, f"{what} lacks a block", "copy or download it again")
+                        continue
+                    if int(offset) + int(length) > size:
                         raise InputError(path, f"{what} is truncated", "copy or download it again")
 
 
@@ -93,7 +121,7 @@ def write_raster(
         nodata: nodata value, if any.
         options: further GDAL creation options.
     """
-    with atomic(path) as temporary:
+    with atomic_raster(path) as temporary:
         _write_gtiff(temporary, values, transform, crs, nodata, **options)
 
 
@@ -155,7 +183,7 @@ def write_cog(
         nodata: nodata value; overviews average valid pixels only.
         tags: metadata items of the file.
     """
-    with atomic(path) as temporary, MemoryFile() as memory:
+    with atomic_raster(path) as temporary, MemoryFile() as memory:
         # Left to itself, GDAL takes a fourth band for transparency, and the COG driver then for a mask.
         _write_gtiff(memory.name, values, transform, crs, nodata, compress="none", predictor=1, alpha="NO")
         with rasterio.open(memory.name, "r+") as source:

@@ -18,6 +18,8 @@ from slumpmap.errors import InputError
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # GDAL tells of a full disk in words of its own. Where less than this is left, that was the reason.
 _NOTHING_LEFT = 2**22
+# What to do about a damaged file, which may be the user's or slumpmap's own.
+REPLACE = "bring the file again, or, if the workflow made it, remove it and run the workflow again"
 
 
 @contextmanager
@@ -125,4 +127,4 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(path, f"not readable as JSON ({error})", "make it again, or correct the path") from error
+        raise InputError(path, f"not readable as JSON ({error})", REPLACE) from error

@@ -24,7 +24,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window as RasterWindow
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic, write_text
+from slumpmap.files import REPLACE, atomic, write_text
 from slumpmap.grid import Grid, Tile, Window
 
 RGB_NODATA = 0
@@ -52,7 +52,7 @@ def open_raster(path: Path, what: str = "raster") -> Iterator[DatasetReader]:
     try:
         dataset = rasterio.open(path)
     except RasterioError as error:
-        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+        raise InputError(path, f"{what} cannot be read ({error})", REPLACE) from error
     with dataset:
         if dataset.crs is None:
             raise InputError(path, f"{what} has no CRS", "assign one, for example `rio edit-info --crs EPSG:32646`")

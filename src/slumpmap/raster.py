@@ -71,19 +71,16 @@ def atomic_raster(path: Path) -> Iterator[Path]:
 
 def _check_written(path: Path) -> None:
     """Raises OSError where a block of a new TIFF is missing or reaches beyond the end of the file."""
-    try:
-        check_whole(path, "new raster", all_blocks=True)
-    except InputError as error:
-        raise OSError(errno.EIO, f"not written whole: {error.fault}", str(path)) from error
+    with rasterio.open(path) as dataset:
+        blocks = list(_blocks(dataset))
+    size = path.stat().st_size
+    # A block that was never written is read as nodata or zero, without an error.
+    if any(not length or offset + length > size for offset, length in blocks):
+        raise OSError(errno.EIO, "raster was not written whole", str(path))
 
 
-def check_whole(path: Path, what: str = "raster", all_blocks: bool = False) -> None:
+def check_whole(path: Path, what: str = "raster") -> None:
     """Refuses a TIFF whose blocks reach beyond the end of the file, without decoding it.
-
-    Args:
-        path: the file.
-        what: what it is to the user, for the message.
-        all_blocks: whether a block that was never written is refused too; GDAL reads it as nodata or zero.
 
     Raises:
         InputError: the file is missing, unreadable, without CRS, or truncated.
@@ -92,20 +89,21 @@ def check_whole(path: Path, what: str = "raster", all_blocks: bool = False) -> N
         if dataset.driver not in {"GTiff", "COG"}:
             return
         size = Path(path).stat().st_size
-        height, width = dataset.block_shapes[-1]
-        # Where bands lie apart they may have been written in any order, so that each can be the last.
-        apart = dataset.interleaving is not None and dataset.interleaving.name == "band"
-        for band in dataset.indexes if apart else (1,):
-            for y in range(-(-dataset.height // height)):
-                for x in range(-(-dataset.width // width)):
-                    offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
-                    length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
-                    if not (offset and length):
-                        if all_blocks:
-                            raise InputError(path, f"{what} lacks a block", "copy or download it again")
-                        continue
-                    if int(offset) + int(length) > size:
-                        raise InputError(path, f"{what} is truncated", "copy or download it again")
+        if any(length and offset + length > size for offset, length in _blocks(dataset)):
+            raise InputError(path, f"{what} is truncated", "copy or download it again")
+
+
+def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
+    """Offset and length of each block of a TIFF in its file, bytes; (0, 0) of one that was never written."""
+    height, width = dataset.block_shapes[-1]
+    # Where bands lie apart they may have been written in any order, so that each can be the last.
+    apart = dataset.interleaving is not None and dataset.interleaving.name == "band"
+    for band in dataset.indexes if apart else (1,):
+        for y in range(-(-dataset.height // height)):
+            for x in range(-(-dataset.width // width)):
+                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
+                length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
+                yield int(offset or 0), int(length or 0)
 
 
 def write_raster(

@@ -78,7 +78,11 @@ class Campaign(Workflow):
 
     def products(self):
         """SHA-256 of every product by name; logs, costs and what a killed process left (dotted names) are none."""
-        return digests(self.folder / RESULTS, leave_out=("logs", "benchmarks"))
+        return {
+            name: digest
+            for name, digest in digests(self.folder / RESULTS, leave_out=("logs", "benchmarks")).items()
+            if "tensorboard" not in name
+        }
 
     def decisions(self):
         """SHA-256 of everything that people left."""

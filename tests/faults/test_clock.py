@@ -74,11 +74,11 @@ def test_clock_set_back_ends_with_the_same_products_and_no_loop(reference, tmp_p
 @pytest.mark.faults
 def test_decision_from_the_future_is_refused_before_any_work(reference, tmp_path):
     campaign = copy_of(reference, tmp_path)
-    campaign.rewind("01/outcome.log")
-    decision = campaign.folder / "decisions" / "01" / "anna.gpkg"
+    campaign.rewind("02/outcome.log")
+    decision = campaign.folder / "decisions" / "02" / "anna.gpkg"
     at(decision, DAY)
     status, output = campaign.run()
-    assert status != 0 and "decisions/01/anna.gpkg: was changed in the future" in output, output
+    assert status != 0 and "decisions/02/anna.gpkg: was changed in the future" in output, output
     at(decision, 0)
     status, output = campaign.run()
     assert status == 0, output

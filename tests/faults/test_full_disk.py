@@ -131,7 +131,7 @@ def test_full_disk_is_no_place_to_start_a_run(small):
 @pytest.mark.faults
 def test_run_on_a_full_disk_says_so_and_resumes_when_there_is_room(reference, tmp_path):
     campaign = copy_of(reference, tmp_path)
-    campaign.rewind("01/windows.log")
+    campaign.rewind("02/outcome.log")
     results = tmp_path / "results"
     kept = tmp_path / "kept"
     results.rename(kept)
@@ -153,7 +153,7 @@ def test_run_on_a_full_disk_says_so_and_resumes_when_there_is_room(reference, tm
             assert "Traceback" not in output, output
             failures.append(message)
             assert len(failures) < 12
-            size += 2500
+            size += 4000
         assert failures
         assert campaign.same_as(reference)
         assert (tmp_path / INVENTORY).exists()

@@ -43,7 +43,7 @@ def test_look_at_what_may_be_written_leaves_nothing(tmp_path):
 @pytest.mark.faults
 def test_run_into_a_read_only_results_folder_ends_before_any_work(reference, tmp_path):
     campaign = copy_of(reference, tmp_path)
-    campaign.rewind("01/train_model.log")
+    campaign.rewind("02/outcome.log")
     results = tmp_path / "results"
     with mounted(results, "--bind", str(results)):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(results)], check=True)

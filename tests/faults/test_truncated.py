@@ -70,12 +70,16 @@ def test_job_names_the_file_that_was_cut_and_writes_nothing(reference, spoilt, n
 
 def test_removed_as_the_message_says_the_run_goes_on_to_the_same_products(reference, tmp_path):
     campaign = copy_of(reference, tmp_path)
-    campaign.rewind("02/labels.log")
-    tile = campaign.path("imagery/2019/x000_y000.tif")
+    campaign.rewind("02/parts_000.log")
+    tile = campaign.path("iterations/02/probability/x000_y000.tif")
     tile.write_bytes(tile.read_bytes()[: tile.stat().st_size // 2])
     status, output = campaign.run()
     messages = {line.strip() for line in output.splitlines() if line.strip().startswith("error: ")}
-    assert status != 0 and len(messages) == 1 and str(RESULTS / "imagery/2019/x000_y000.tif") in messages.pop(), output
+    assert (
+        status != 0
+        and len(messages) == 1
+        and str(RESULTS / "iterations/02/probability/x000_y000.tif") in messages.pop()
+    ), output
     tile.unlink()
     status, output = campaign.run()
     assert status == 0, output
@@ -85,14 +89,14 @@ def test_removed_as_the_message_says_the_run_goes_on_to_the_same_products(refere
 def test_damaged_decisions_are_named_and_not_mended(reference, tmp_path):
     """People's decisions are theirs: nothing but a message happens to a damaged file."""
     campaign = copy_of(reference, tmp_path)
-    campaign.rewind("01/outcome.log")
-    decision = campaign.folder / "decisions" / "01" / "ben.gpkg"
+    campaign.rewind("02/outcome.log")
+    decision = campaign.folder / "decisions" / "02" / "ben.gpkg"
     whole = decision.read_bytes()
     decision.write_bytes(whole[: len(whole) // 2])
     damaged = campaign.decisions()
     status, output = campaign.run()
     messages = {line.strip() for line in output.splitlines() if line.strip().startswith("error: ")}
-    assert status != 0 and len(messages) == 1 and "decisions/01/ben.gpkg" in messages.pop(), output
+    assert status != 0 and len(messages) == 1 and "decisions/02/ben.gpkg" in messages.pop(), output
     assert campaign.decisions() == damaged
     decision.write_bytes(whole)
     status, output = campaign.run()

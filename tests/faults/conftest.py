@@ -16,6 +16,7 @@ from slumpmap.config import read_config
 from slumpmap.options import as_options
 from slumpmap.review.opinion import Opinion
 from slumpmap.review.store import Store
+from slumpmap.vector import read_layer
 from tests.workflow.conftest import Workflow
 from tests.workflow.conftest import tiny_corridor as tiny_corridor
 
@@ -58,10 +59,9 @@ class Campaign(Workflow):
         return self.folder / RESULTS / name
 
     def jobs(self):
-        """Output file, rule, beginning and end of each finished job, as snakemake noted them."""
+        """What snakemake noted of each finished job, once for each of its outputs."""
         noted = self.folder / ".snakemake" / "metadata"
-        records = [path for path in noted.rglob("*") if path.is_file()]
-        return [(path, json.loads(path.read_text())) for path in records]
+        return [json.loads(path.read_text()) for path in noted.rglob("*") if path.is_file()]
 
     def rewind(self, log):
         """Makes the folder what it was when a job began: nothing that is younger is there, decisions excepted.
@@ -69,7 +69,7 @@ class Campaign(Workflow):
         Returns:
             The seconds that the job had taken.
         """
-        job = next(job for _, job in self.jobs() if job["log"] == [str(RESULTS / "logs" / log)])
+        job = next(job for job in self.jobs() if job["log"] == [str(RESULTS / "logs" / log)])
         for place in (self.folder / RESULTS, self.folder / ".snakemake"):
             for path in [path for path in place.rglob("*") if path.is_file()]:
                 if path.stat().st_mtime >= job["starttime"]:
@@ -78,11 +78,17 @@ class Campaign(Workflow):
 
     def products(self):
         """SHA-256 of every product by name; logs, costs and what a killed process left (dotted names) are none."""
-        return {
+        found = {
             name: digest
             for name, digest in digests(self.folder / RESULTS, leave_out=("logs", "benchmarks")).items()
             if "tensorboard" not in name
         }
+        # The catalogue holds the scenes' full paths, and a copy that did not make it anew those of the original.
+        catalogue = "inputs/scenes.gpkg"
+        if catalogue in found:
+            rows = read_layer(self.path(catalogue), "scenes").to_wkt().to_csv()
+            found[catalogue] = hashlib.sha256(re.sub(r"/\S*/data/", "data/", rows).encode()).hexdigest()
+        return found
 
     def decisions(self):
         """SHA-256 of everything that people left."""
@@ -167,12 +173,6 @@ def reference(tmp_path_factory, tiny_corridor):
     status, output = campaign.run()
     assert status == 0, output
     return campaign
-
-
-@pytest.fixture
-def copy(reference, tmp_path):
-    """A finished campaign to do harm to."""
-    return copy_of(reference, tmp_path)
 
 
 def wait_for(what, process, seconds):

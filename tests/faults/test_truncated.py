@@ -35,7 +35,7 @@ CUT = (
 
 def command_of(reference, log):
     """The shell command and the outputs of a finished job, its message on the standard error instead of the log."""
-    jobs = [job for _, job in reference.jobs() if job["log"] == [str(RESULTS / "logs" / log)]]
+    jobs = [job for job in reference.jobs() if job["log"] == [str(RESULTS / "logs" / log)]]
     command = shlex.split(jobs[0]["shellcmd"])
     return command[: command.index("2>")]
 

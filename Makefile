@@ -3,6 +3,7 @@
 # make test-cluster   the tests on a SLURM cluster of their own, on the loopback interface (Debian, root; minutes)
 # make test-reproduce   two clean runs of a campaign, compared to the byte (minutes)
 # make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
+# make test-faults    killed runs, full disks, clocks set back, files lost in a power cut (Linux; some need root; an hour)
 #
 # make page      bundle the review page and the report's page anew (needs Node.js; the bundles are committed)
 #
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: install demo test test-cluster test-reproduce lint page
+.PHONY: install demo test test-cluster test-faults test-reproduce lint page
 
 install: $(VENV)/installed
 
@@ -33,7 +34,7 @@ lint: install
 
 # Files of tests go to as many processes as there are cores, four at most.
 test: lint
-	pytest -n logical --maxprocesses 4 --dist loadfile -m "not cluster and not reproduce"
+	pytest -n logical --maxprocesses 4 --dist loadfile -m "not cluster and not faults and not reproduce"
 
 test-cluster: install
 	bash tests/cluster/set_up.sh
@@ -41,6 +42,10 @@ test-cluster: install
 
 test-reproduce: install
 	pytest -m reproduce tests/workflow
+
+# FAULT_RUNS=5 kills fewer runs, FAULT_SEED=7 repeats the moments of an earlier call, which printed its seed.
+test-faults: install
+	pytest -s tests/faults
 
 page:
 	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build && npm run build-site

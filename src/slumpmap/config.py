@@ -756,12 +756,8 @@ class Config(Settings):
         """The further images with `data` put before relative paths."""
         return [image.model_copy(update={"path": self.data / image.path}) for image in self.images]
 
-    def check_files(self) -> None:
-        """Refuses input files that are missing and that no rule makes.
-
-        Raises:
-            InputError: the first missing file.
-        """
+    def named_files(self) -> dict[str, Path]:
+        """The input files that no rule makes, by the key that names them."""
         brought = {} if self.analysis.inventory is None else {"analysis.inventory": self.analysis.inventory}
         if self.analysis.zones is not None:
             brought["analysis.zones"] = self.analysis.zones
@@ -770,10 +766,23 @@ class Config(Settings):
             brought |= {f"images, {image.name}": image.path for image in self.images}
         if self.consensus is not None:
             brought["consensus.votes"] = self.consensus.votes
-        for key, path in brought.items():
-            if not (self.data / path).exists():
+        return {key: self.data / path for key, path in brought.items()}
+
+    def brought_files(self) -> list[Path]:
+        """The files that people bring: inputs, and the decisions made so far."""
+        decided = sorted(self.review.decisions.glob("*/*.gpkg")) if self.review.mode == "people" else []
+        return [*self.named_files().values(), *decided]
+
+    def check_files(self) -> None:
+        """Refuses input files that are missing and that no rule makes.
+
+        Raises:
+            InputError: the first missing file.
+        """
+        for key, path in self.named_files().items():
+            if not path.exists():
                 raise InputError(
-                    self.data / path,
+                    path,
                     f"file of {key} is missing",
                     "correct the key, or `data`, the folder of the inputs",
                 )

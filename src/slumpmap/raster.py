@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import OrderedDict
@@ -24,7 +25,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window as RasterWindow
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic, write_text
+from slumpmap.files import REPLACE, atomic, write_text
 from slumpmap.grid import Grid, Tile, Window
 from slumpmap.sidecar import observed
 from slumpmap.sidecar.digest import known_contents
@@ -54,13 +55,33 @@ def open_raster(path: Path, what: str = "raster") -> Iterator[DatasetReader]:
     try:
         dataset = rasterio.open(path)
     except RasterioError as error:
-        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+        raise InputError(path, f"{what} cannot be read ({error})", REPLACE) from error
     with dataset:
         if dataset.crs is None:
             raise InputError(path, f"{what} has no CRS", "assign one, for example `rio edit-info --crs EPSG:32646`")
         # Of a VRT these are also the files that it shows.
         observed.read(dataset.files)
         yield dataset
+
+
+@contextmanager
+def atomic_raster(path: Path) -> Iterator[Path]:
+    """As `slumpmap.files.atomic`, for a TIFF in which every block is written.
+
+    GDAL closes a file without an error where the disk was too full for its last blocks, so that they are counted.
+    """
+    with atomic(path, _check_written) as temporary:
+        yield temporary
+
+
+def _check_written(path: Path) -> None:
+    """Raises OSError where a block of a new TIFF is missing or reaches beyond the end of the file."""
+    with rasterio.open(path) as dataset:
+        blocks = list(_blocks(dataset))
+    size = path.stat().st_size
+    # A block that was never written is read as nodata or zero, without an error.
+    if any(not length or offset + length > size for offset, length in blocks):
+        raise OSError(errno.EIO, "raster was not written whole", str(path))
 
 
 def check_whole(path: Path, what: str = "raster") -> None:
@@ -73,16 +94,21 @@ def check_whole(path: Path, what: str = "raster") -> None:
         if dataset.driver not in {"GTiff", "COG"}:
             return
         size = Path(path).stat().st_size
-        height, width = dataset.block_shapes[-1]
-        # Where bands lie apart they may have been written in any order, so that each can be the last.
-        apart = dataset.interleaving is not None and dataset.interleaving.name == "band"
-        for band in dataset.indexes if apart else (1,):
-            for y in range(-(-dataset.height // height)):
-                for x in range(-(-dataset.width // width)):
-                    offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
-                    length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
-                    if offset and length and int(offset) + int(length) > size:
-                        raise InputError(path, f"{what} is truncated", "copy or download it again")
+        if any(length and offset + length > size for offset, length in _blocks(dataset)):
+            raise InputError(path, f"{what} is truncated", "copy or download it again")
+
+
+def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
+    """Offset and length of each block of a TIFF in its file, bytes; (0, 0) of one that was never written."""
+    height, width = dataset.block_shapes[-1]
+    # Where bands lie apart they may have been written in any order, so that each can be the last.
+    apart = dataset.interleaving is not None and dataset.interleaving.name == "band"
+    for band in dataset.indexes if apart else (1,):
+        for y in range(-(-dataset.height // height)):
+            for x in range(-(-dataset.width // width)):
+                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
+                length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
+                yield int(offset or 0), int(length or 0)
 
 
 def write_raster(
@@ -98,7 +124,7 @@ def write_raster(
         nodata: nodata value, if any.
         options: further GDAL creation options.
     """
-    with atomic(path) as temporary:
+    with atomic_raster(path) as temporary:
         _write_gtiff(temporary, values, transform, crs, nodata, **options)
 
 
@@ -160,7 +186,7 @@ def write_cog(
         nodata: nodata value; overviews average valid pixels only.
         tags: metadata items of the file.
     """
-    with atomic(path) as temporary, MemoryFile() as memory:
+    with atomic_raster(path) as temporary, MemoryFile() as memory:
         # Left to itself, GDAL takes a fourth band for transparency, and the COG driver then for a mask.
         _write_gtiff(memory.name, values, transform, crs, nodata, compress="none", predictor=1, alpha="NO")
         with rasterio.open(memory.name, "r+") as source:

@@ -14,7 +14,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.errors import GEOSException
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
+from slumpmap.files import REPLACE, atomic
 from slumpmap.sidecar import observed
 
 # GeoPackage stores the time of writing; a fixed one keeps equal content equal to the byte.
@@ -104,7 +104,7 @@ def open_layer(path: Path | str, what: str, **options: Any) -> gpd.GeoDataFrame 
             return gpd.read_parquet(path)
         return pyogrio.read_dataframe(path, **options)
     except (DataSourceError, DataLayerError, OSError, ValueError, GEOSException) as error:
-        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+        raise InputError(path, f"{what} cannot be read ({error})", REPLACE) from error
 
 
 def layers_in(path: Path, what: str) -> list[str]:
@@ -121,7 +121,7 @@ def layers_in(path: Path, what: str) -> list[str]:
     try:
         return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
     except (DataSourceError, OSError, ValueError) as error:
-        raise InputError(path, f"{what} cannot be read ({error})", "replace the file") from error
+        raise InputError(path, f"{what} cannot be read ({error})", REPLACE) from error
 
 
 def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Sequence[str]) -> None:

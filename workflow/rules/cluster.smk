@@ -6,16 +6,17 @@ from pathlib import Path
 
 from slumpmap.cluster import refuse_orphans
 from slumpmap.errors import InputError
-from slumpmap.runlock import claim
+from slumpmap.runlock import enter
 
 # Held until this process ends. Jobs on other nodes read this file too; only the main process may claim.
-RUN_LOCK = claim(Path.cwd()) if workflow.is_main_process else None
+RUN_LOCK = None
 if workflow.is_main_process:
     # For bin/sbatch.
     os.environ.update(SLUMPMAP_MAIN=str(os.getpid()))
-if RUN_LOCK is not None:
     try:
-        refuse_orphans(Path.cwd())
+        RUN_LOCK = enter(Path.cwd(), sys.argv[1:])
+        if RUN_LOCK is not None:
+            refuse_orphans(Path.cwd())
     except InputError as error:
         sys.exit(f"error: {error}")
 

@@ -1,4 +1,20 @@
 # The user's files: checked before any long work starts.
+import sys
+
+from slumpmap.clock import bring_to_now, refuse_future
+from slumpmap.errors import InputError
+from slumpmap.files import check_writable
+
+# Only the main process of a run holds the lock, and only a run may change a file's time.
+if RUN_LOCK is not None:
+    try:
+        refuse_future(campaign.brought_files())
+        for folder in [campaign.folder, *([campaign.data] if campaign.demo is not None else [])]:
+            check_writable(folder)
+            bring_to_now(folder)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
 DEMO = campaign.demo
 CLASS_FILES = ("vegetation", "vegetation_legend", "soil", "soil_legend")
 

@@ -62,7 +62,9 @@ def _read_parts(path: Path) -> gpd.GeoDataFrame:
     try:
         return gpd.read_parquet(path, columns=[*PART_COLUMNS, "geometry"])
     except (OSError, ValueError) as error:
-        raise InputError(path, f"parts of a tile cannot be read ({error})", "run the workflow again") from error
+        raise InputError(
+            path, f"parts of a tile cannot be read ({error})", "remove it and run the workflow again"
+        ) from error
 
 
 def _stack(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:

@@ -27,6 +27,7 @@ from slumpmap.figures.style import (
     save,
     titled,
 )
+from slumpmap.files import REPLACE
 from slumpmap.learning.calibration import Reliability
 
 # The running mean spans this share of the steps.
@@ -173,7 +174,7 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise InputError(path, f"not readable as CSV ({error})", "make it again, or correct the path") from error
+        raise InputError(path, f"not readable as CSV ({error})", REPLACE) from error
     lacking = [name for name in columns if name not in table]
     if lacking:
         raise InputError(path, f"lacks the columns {', '.join(lacking)}", "give the file that slumpmap wrote")

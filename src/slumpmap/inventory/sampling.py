@@ -14,6 +14,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from slumpmap.errors import InputError
+from slumpmap.files import REPLACE
 from slumpmap.raster import open_raster
 
 Floats = NDArray[np.float64]
@@ -87,7 +88,7 @@ def _of_square(source: DatasetReader, path: Path, what: str, row: Floats, column
     try:
         cells = np.ma.filled(source.read(1, window=window, masked=True).astype(np.float64), np.nan)
     except RasterioError as error:
-        raise InputError(path, f"{what} is damaged ({error})", "copy or make it again") from error
+        raise InputError(path, f"{what} is damaged ({error})", REPLACE) from error
     return take(cells, own - low, first - low, share)
 
 

@@ -31,6 +31,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from slumpmap.errors import InputError
+from slumpmap.files import REPLACE
 from slumpmap.inventory.cover import Outlines, Rectangles, cover, outlines_of
 from slumpmap.inventory.sums import Kind, Sums, add_weights, sums_of
 from slumpmap.raster import open_raster
@@ -220,7 +221,7 @@ def _values(layer: Layer, source: DatasetReader, window: Window) -> Floats:
         # A mask of the file's own is one more band to read; nodata is not.
         masked = None if flags in ([MaskFlags.all_valid], [MaskFlags.nodata]) else source.read_masks(1, window=window)
     except RasterioError as error:
-        raise InputError(layer.path, f"{layer.what} is damaged ({error})", "copy or make it again") from error
+        raise InputError(layer.path, f"{layer.what} is damaged ({error})", REPLACE) from error
     values: Floats = raw.astype(np.float64).ravel()
     if masked is not None:
         values[masked.ravel() == 0] = np.nan

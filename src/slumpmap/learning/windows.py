@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,6 +248,9 @@ def _write_pixels(
     with atomic(path) as temporary:
         shape = (len(places), mosaic.bands + 1, window_px, window_px)
         pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        with temporary.open("r+b") as handle:
+            # A page of the map that the disk has no room for would kill the process without a word.
+            os.posix_fallocate(handle.fileno(), 0, temporary.stat().st_size)
         for number, window in enumerate(_windows(places, window_px)):
             image = _read(mosaic, window, limit)
             label = burn(slumps[tree.query(shapely.box(*mosaic.grid.bounds(window)))], mosaic.grid, window)

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from slumpmap.errors import InputError
+from slumpmap.files import make_folder
 from slumpmap.review.opinion import Opinion
 
 _SCHEMA = """
@@ -108,7 +109,7 @@ class Store:
 
     def __init__(self, path: Path, reviewer: str) -> None:
         self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         self._claim = claim(self.path, reviewer)
         self._lock = threading.RLock()
         # It holds the page's token, which is nobody else's on a shared machine.

@@ -30,7 +30,8 @@ def job_costs(benchmarks: Path) -> dict[str, Any] | None:
     Raises:
         InputError: a file is no benchmark.
     """
-    files = sorted(benchmarks.rglob("*.tsv"))
+    # After a power cut a file can be empty, since Snakemake does not wait until the disk has it.
+    files = sorted(path for path in benchmarks.rglob("*.tsv") if path.stat().st_size)
     if not files:
         return None
     jobs = pd.concat([_read(path) for path in files], ignore_index=True)

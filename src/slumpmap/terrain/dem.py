@@ -19,8 +19,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
-from slumpmap.raster import open_raster
+from slumpmap.raster import atomic_raster, open_raster
 
 Floats = NDArray[np.float64]
 
@@ -164,7 +163,7 @@ def write_blocks(
     """
     profile = dem.profile()
     with ExitStack() as stack:
-        files = [stack.enter_context(atomic(out)) for out in outs]
+        files = [stack.enter_context(atomic_raster(out)) for out in outs]
         targets = [stack.enter_context(rasterio.open(file, "w", **profile)) for file in files]
         for window in dem.blocks():
             for target, values in zip(targets, compute(dem.read(window, halo), window), strict=True):
@@ -227,7 +226,7 @@ def fill_dem(dem: Path, out: Path, reach: int, any_elevation: bool = False) -> N
     """
     with open_dem(dem, any_elevation) as source:
         filled, count = fill_voids(source.read_whole(), reach)
-        with atomic(out) as file, rasterio.open(file, "w", **source.profile()) as target:
+        with atomic_raster(out) as file, rasterio.open(file, "w", **source.profile()) as target:
             target.write(filled, 1)
         left = source.voids - count
     print(f"filled {count} void cells within {reach} cells of an elevation; {left} stay nodata", file=sys.stderr)

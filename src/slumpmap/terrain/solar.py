@@ -20,6 +20,7 @@ from scipy import ndimage
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
 from slumpmap.progress import Progress
+from slumpmap.raster import atomic_raster
 from slumpmap.terrain.dem import Dem, open_dem
 from slumpmap.terrain.north import Convergence, convergence_of
 from slumpmap.terrain.pisr import pisr_by_period
@@ -219,7 +220,7 @@ class _Writer(Protocol):
 def _mask_writer(out: Path, dem: Dem) -> Iterator[Any]:
     """The mask's GeoTIFF."""
     profile = dem.profile() | {"dtype": "uint8", "predictor": 1, "nodata": None}
-    with atomic(out) as file, rasterio.open(file, "w", **profile) as target:
+    with atomic_raster(out) as file, rasterio.open(file, "w", **profile) as target:
         yield target
 
 
@@ -228,7 +229,10 @@ def _writer(out: Path, dem: Dem, settings: PisrSettings, part: Part, periods: Se
     """A writer for the ending of `out`."""
     attributes = _attributes(settings, periods)
     if out.suffix.lower() in {".tif", ".tiff"}:
-        with atomic(out) as file, rasterio.open(file, "w", **(dem.profile() | {"count": len(periods)})) as target:
+        with (
+            atomic_raster(out) as file,
+            rasterio.open(file, "w", **(dem.profile() | {"count": len(periods)})) as target,
+        ):
             target.update_tags(**attributes, PART=part)
             target.units = [UNITS] * len(periods)
             target.descriptions = tuple(f"PISR {part}{f', month {span.name}' if span.name else ''}" for span in periods)

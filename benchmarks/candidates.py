@@ -1,18 +1,20 @@
 """Candidates of a mosaic, tile by tile and joined over the seams, beside one gdal_polygonize of the whole mosaic.
 
-    python benchmarks/candidates.py [--tiles 5] [--tile-px 2048] [--workers 2] [--repeats 3] [--json FILE]
+    python benchmarks/candidates.py [--tiles 8] [--tile-px 2048] [--workers 2] [--repeats 3] [--json FILE]
 
-A mosaic of probabilities (tiles x tiles, soft blobs with ragged edges, holes and nodata, many across seams) is made from
-seeded noise. On it run in turn, as commands and several times over,
+A mosaic of probabilities (tiles x tiles, soft blobs with ragged edges, holes and nodata, many across seams) is made
+from seeded noise. On it run in turn, as commands and several times over,
 ours: `slumpmap parts` on the tiles, shared by `--workers` processes, then `slumpmap polygons`;
 ours, 1 worker: the same in one process after the other;
-gdal_polygonize: GDAL's program on a binary mosaic of the same threshold, with the mosaic as its mask, to a GeoPackage.
-The peer is spared the threshold: its binary mosaic is made beforehand, and the time for that is in no figure. Ours has to
-read probabilities, and also counts each polygon's score, largest value and share of nodata at its edge. Both keep all
-polygons (no minimum size) unless `--mmu-ha` says otherwise. Then each polygon of ours is held against the peer's of the
-same place: the same shape, point for point of the plane (`shapely.equals` after repairing: GDAL draws polygons whose parts
-meet at corners as rings that touch themselves). The whole takes place at two sizes, a quarter of the tiles and all of
-them, so that growth of memory shows. Where other jobs share the machine, seconds of the processor say more than wall seconds.
+gdal_polygonize: GDAL's program on a binary mosaic of the same threshold, with the mosaic as its mask, to a
+GeoPackage.
+The peer is spared the threshold: its binary mosaic is made beforehand, and the time for that is in no figure. Ours
+has to read probabilities, and also counts each polygon's score, largest value and share of nodata at its edge. Both
+keep all polygons (no minimum size) unless `--mmu-ha` says otherwise. Then each polygon of ours is held against the
+peer's of the same place: the same shape, point for point of the plane (`shapely.equals` after repairing: GDAL draws
+polygons whose parts meet at corners as rings that touch themselves). The whole takes place at two sizes, a quarter
+of the tiles and all of them, so that growth of memory shows. Where other jobs share the machine, seconds of the
+processor say more than wall seconds.
 """
 
 from __future__ import annotations

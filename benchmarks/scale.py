@@ -3,18 +3,18 @@
     python benchmarks/scale.py [--areas 125,500,2000] [--cores 2] [--work FOLDER] [--json FILE]
 
 For each area it takes config/large.yaml with that area, and runs Snakemake up to the inventory: scenes (made by the
-generator), imagery, training (a small encoder, the same number of steps for any area), inference, candidates, simulated
-review, terrain, inventory. What each stage took comes from the `benchmark` files of its jobs: seconds of all jobs
-together, seconds of the processor, the largest resident memory of a job (with its children), and the bytes that the stage
-left on disk. `wall_s` is the whole run, Snakemake and all.
+generator), imagery, training (a small encoder, the same number of steps for any area), inference, candidates,
+simulated review, terrain, inventory. What each stage took comes from the `benchmark` files of its jobs: seconds of
+all jobs together, seconds of the processor, the largest resident memory of a job (with its children), and the bytes
+that the stage left on disk. `wall_s` is the whole run, Snakemake and all.
 
-Growth is the exponent of seconds of the processor over area: the slope of a line through the logarithms of all sizes, and
-that between the two largest, in which the start of the processes weighs least. 1 is linear. The extrapolation goes from
-the largest size, with the exponent of the two largest, or with 1 where that is smaller. Where other jobs share the
-machine, seconds of the processor say more than wall seconds.
+Growth is the exponent of seconds of the processor over area: the slope of a line through the logarithms of all
+sizes, and that between the two largest, in which the start of the processes weighs least. 1 is linear. The
+extrapolation goes from the largest size, with the exponent of the two largest, or with 1 where that is smaller.
+Where other jobs share the machine, seconds of the processor say more than wall seconds.
 
-A run that was cut off goes on where it was, if --work names the same folder. The figures in --json of areas measured
-before are kept and count with the others.
+A run that was cut off goes on where it was, if --work names the same folder. The figures in --json of areas
+measured before are kept and count with the others.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def run_workflow(config: Path, folder: Path, cores: int) -> float:
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--configfile", config,
         "--directory", folder, "--cores", cores, "--workflow-profile", "none", "--default-resources", "mem_mb=1000",
-        "--rerun-incomplete", "--rerun-triggers", "mtime", "--quiet", "all", "--", "results/large/inventory/inventory.gpkg",
+        "--rerun-incomplete", "--rerun-triggers", "mtime", "--quiet", "all",
+        "--", "results/large/inventory/inventory.gpkg",
     ]  # fmt: skip
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, env=dict(os.environ))
     if done.returncode:

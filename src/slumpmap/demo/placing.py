@@ -13,7 +13,6 @@ from slumpmap.demo.landscape import Bounds, Landscape
 from slumpmap.demo.noise import Field
 from slumpmap.demo.terrain import Raster
 
-
 # Side of the squares in which what is taken is looked up, metres.
 _SQUARE_M = 500.0
 

@@ -7,14 +7,13 @@ from seeded noise. On it run in turn, as commands and several times over,
 ours: `slumpmap parts` on the tiles, shared by `--workers` processes, then `slumpmap polygons`;
 ours, 1 worker: the same in one process after the other;
 gdal_polygonize: GDAL's program on a binary mosaic of the same threshold, with the mosaic as its mask, to a
-GeoPackage.
-The peer is spared the threshold: its binary mosaic is made beforehand, and the time for that is in no figure. Ours
-has to read probabilities, and also counts each polygon's score, largest value and share of nodata at its edge. Both
-keep all polygons (no minimum size) unless `--mmu-ha` says otherwise. Then each polygon of ours is held against the
-peer's of the same place: the same shape, point for point of the plane (`shapely.equals` after repairing: GDAL draws
-polygons whose parts meet at corners as rings that touch themselves). The whole takes place at two sizes, a quarter
-of the tiles and all of them, so that growth of memory shows. Where other jobs share the machine, seconds of the
-processor say more than wall seconds.
+GeoPackage. The peer's binary mosaic is made beforehand; what gdalbuildvrt and gdal_calc.py take to make such a one
+(`its threshold`) is measured by itself. Ours has to read probabilities, and also counts each polygon's score,
+largest value and share of nodata at its edge. Both keep all polygons (no minimum size) unless `--mmu-ha` says
+otherwise. Then each polygon of ours is held against the peer's of the same place: the same shape, point for point
+of the plane (`shapely.equals` after repairing: GDAL draws polygons whose parts meet at corners as rings that touch
+themselves). The whole takes place at two sizes, a quarter of the tiles and all of them, so that growth of memory
+shows. Where other jobs share the machine, seconds of the processor say more than wall seconds.
 """
 
 from __future__ import annotations
@@ -111,6 +110,16 @@ def peer(folder: Path, options: argparse.Namespace) -> Cost:
     return run_rows([[[options.program, "-q", *eight, "-mask", binary, binary, "-f", "GPKG", out]]], 1)
 
 
+def threshold(folder: Path) -> Cost:
+    """What the peer's chain needs besides: the tiles as one mosaic, and its pixels above the threshold."""
+    whole, inside = folder / "mosaic.vrt", folder / "inside.tif"
+    least, most = least_value(THRESHOLD), PROBABILITY_SCALE
+    calc = ["gdal_calc.py", "--quiet", "--overwrite", "-A", whole, f"--calc=(A>={least})&(A<={most})", "--type=Byte"]
+    options = ["--NoDataValue=0", "--co=TILED=YES", "--co=COMPRESS=DEFLATE", "--co=ZLEVEL=1", f"--outfile={inside}"]
+    tiles = sorted((folder / "probability").glob("*.tif"))
+    return run([["gdalbuildvrt", "-q", "-overwrite", whole, *tiles]]) + run([[*calc, *options]])
+
+
 def differences(folder: Path, mmu_ha: float) -> dict[str, int]:
     """How many polygons either side has, and how many are not the same on both."""
     ours_all = gpd.read_file(folder / "ours" / "polygons.gpkg")
@@ -148,9 +157,12 @@ def measure(tiles: int, options: argparse.Namespace) -> dict[str, Any]:
         grid = make_mosaic(folder, tiles, options.tile_px)
         runs: dict[str, Callable[[], Cost]] = {
             "gdal_polygonize": lambda: peer(folder, options),
+            "its threshold": lambda: threshold(folder),
             "ours, 1 worker": lambda: ours(folder, grid, options, 1),
             "ours": lambda: ours(folder, grid, options, options.workers),
         }
+        if shutil.which("gdal_calc.py") is None:
+            del runs["its threshold"]
         costs: dict[str, list[Cost]] = {kind: [] for kind in runs}
         for _ in range(options.repeats):
             for kind, work in runs.items():
@@ -177,6 +189,15 @@ def show(figures: dict[str, Any]) -> None:
     print(f"  not the same on both sides: {figures['not_the_same']} (gdal_polygonize: {figures['polygons_peer']})")
 
 
+def show_rates(small: dict[str, Any], large: dict[str, Any]) -> dict[str, float]:
+    """Prints and returns what each further million pixels costs, start of the processes left out."""
+    pixels = large["mpx"] - small["mpx"]
+    rates = {kind: (large["costs"][kind]["cpu"] - cost["cpu"]) / pixels for kind, cost in small["costs"].items()}
+    for kind, rate in rates.items():
+        print(f"  {kind:16} {1000 * rate:7.2f} ms of the processor a million pixels more")
+    return rates
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--tiles", type=int, default=8, help="tiles on a side of the larger mosaic, even")
@@ -195,8 +216,9 @@ def main() -> None:
     for tiles in (options.tiles // 2, options.tiles):
         found.append(measure(tiles, options))
         show(found[-1])
+    rates = show_rates(*found)
     if options.json:
-        write_json(options.json, {"mosaics": found})
+        write_json(options.json, {"mosaics": found, "cpu_s_per_mpx": rates})
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ SCENE_PX, TILT = (4000, 2333), math.radians(12.5)
 SPACING = 0.58
 LOW, HIGH = 0, 3000
 YEAR = 2019
+MISSING = 4
 
 
 @dataclass(frozen=True)
@@ -87,27 +88,38 @@ def footprint_mask(rows: int, columns: int) -> NDArray[np.bool_]:
     return np.asarray((np.abs(along) < SCENE_PX[0] / 2) & (np.abs(across) < SCENE_PX[1] / 2))
 
 
+def make_texture(rows: int, columns: int) -> NDArray[np.uint16]:
+    """(4, rows, columns) soft patches with noise, all valid."""
+    rng = np.random.default_rng(4)
+    coarse = rng.uniform(300, 2600, (4, rows // 40 + 2, columns // 40 + 2)).astype(np.float32)
+    values = np.stack([zoom(band, 40, order=1)[:rows, :columns] for band in coarse])
+    values += rng.normal(0, 40, (rows, columns)).astype(np.float32)
+    return np.asarray(np.clip(values, 1, 9000), np.uint16)
+
+
 def make_scenes(folder: Path, grid: Grid, crs: str) -> None:
     """Writes scenes over the grid, their masks, and the checked catalogues."""
     area = shape(transform_geom(EPSG, crs, mapping(grid.area.segmentize(1000.0))))
-    rng = np.random.default_rng(4)
     rows = math.ceil(SCENE_PX[0] * math.cos(TILT) + SCENE_PX[1] * math.sin(TILT))
     columns = math.ceil(SCENE_PX[1] * math.cos(TILT) + SCENE_PX[0] * math.sin(TILT))
-    ground = footprint_mask(rows, columns)
+    ground, texture = footprint_mask(rows, columns), make_texture(rows, columns)
     west, south, east, north = area.bounds
     across, along = SPACING * SCENE_PX[1] * RESOLUTION / math.cos(TILT), 0.95 * SCENE_PX[0] * RESOLUTION
-    entries = []
+    entries: list[dict[str, Any]] = []
+    touched = 0
     for y in np.arange(south, north + along, along):
         for x in np.arange(west - across, east + 2 * across, across):
-            centre = x - (y - south) * math.tan(TILT), y
+            centre = x + (y - (south + north) / 2) * math.tan(TILT), y
             left, top = (math.floor(value / RESOLUTION) * RESOLUTION for value in centre)
             transform = Affine(
                 RESOLUTION, 0, left - columns // 2 * RESOLUTION, 0, -RESOLUTION, top + rows // 2 * RESOLUTION
             )
             outline = strip(transform, rows, columns)
-            if outline.intersection(area).area < 0.02 * outline.area:
+            touched += outline.intersection(area).area >= 0.02 * outline.area
+            # One is missing, so that there is ground without data.
+            if outline.intersection(area).area < 0.02 * outline.area or touched == MISSING:
                 continue
-            entries.append(write_scene(folder, len(entries), transform, crs, ground, rng) | {"geometry": outline})
+            entries.append(write_scene(folder, len(entries), transform, crs, ground, texture) | {"geometry": outline})
     layer = gpd.GeoDataFrame(entries, geometry="geometry", crs=crs)
     for name, scenes in (("masked", layer), ("scenes", layer.drop(columns="udm"))):
         scenes.to_file(folder / f"{name}_named.gpkg", driver="GPKG")
@@ -117,7 +129,7 @@ def make_scenes(folder: Path, grid: Grid, crs: str) -> None:
 def strip(transform: Affine, rows: int, columns: int) -> BaseGeometry:
     """Outline of a scene's ground."""
     corner = box(-SCENE_PX[1] / 2, -SCENE_PX[0] / 2, SCENE_PX[1] / 2, SCENE_PX[0] / 2)
-    turned = shapely.affinity.rotate(corner, -TILT, origin=(0, 0), use_radians=True)
+    turned = shapely.affinity.rotate(corner, TILT, origin=(0, 0), use_radians=True)
     a, b, c, d, e, f = tuple(transform @ Affine.translation(columns / 2, rows / 2))[:6]
     return shapely.affinity.affine_transform(turned, [a, b, d, e, c, f])
 
@@ -128,14 +140,11 @@ def write_scene(
     transform: Affine,
     crs: str,
     ground: NDArray[np.bool_],
-    rng: np.random.Generator,
+    texture: NDArray[np.uint16],
 ) -> dict[str, Any]:
     """Writes one scene and its mask; returns its row of the catalogue."""
     rows, columns = ground.shape
-    coarse = rng.uniform(300, 2600, (4, rows // 40 + 2, columns // 40 + 2))
-    values = np.stack([zoom(band, 40, order=1)[:rows, :columns] for band in coarse])
-    values += rng.normal(0, 40, (1, rows, columns))
-    image = np.where(ground, np.clip(values, 1, 9000), 0).astype(np.uint16)
+    image = np.where(ground, np.roll(texture, 997 * number, axis=(1, 2)), 0)
     name = f"{YEAR}0715_04{number // 60:02d}{number % 60:02d}_1003"
     tiled = {"tiled": True, "blockxsize": 256, "blockysize": 256}
     write_raster(folder / f"{name}.tif", image, transform, crs, nodata=0, **tiled)

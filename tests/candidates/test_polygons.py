@@ -13,7 +13,7 @@ from rasterio.transform import Affine
 from scipy import ndimage
 
 from slumpmap.candidates.merge import merge_parts
-from slumpmap.candidates.parts import least_value, trace_parts
+from slumpmap.candidates.parts import _gathered, least_value, trace_parts
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.raster import PROBABILITY_NODATA, write_raster
@@ -175,3 +175,37 @@ def test_a_missing_probability_tile_is_refused(tmp_path):
     grid = Grid.over(shapely.box(600000, 3839976, 600024, 3840000), CRS, PIXEL, 4)
     with pytest.raises(InputError, match=r"x001_y001\.tif: tile cannot be read"):
         trace_parts(tmp_path / "4_8", grid, tmp_path / "parts", ["x000_y000"], 0.5, 8)
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_few_candidates_in_a_large_tile_are_traced_as_in_the_whole_raster(connectivity, tmp_path):
+    """Where candidates are rare they are cut out and traced on a small sheet: nothing may be lost, moved or joined."""
+    rng = np.random.default_rng(5)
+    values = np.zeros((160, 160), dtype=np.uint8)
+    for _ in range(14):
+        row, column = rng.integers(0, 140, 2)
+        height, width = rng.integers(1, 20, 2)
+        values[row : row + height, column : column + width] = rng.choice([0, 254], (height, width), p=[0.3, 0.7])
+    # One round another that does not belong to it.
+    values[60:75, 100:115], values[62:73, 102:113], values[66:69, 106:109] = 254, 0, 254
+
+    layer = polygons(values, 160, tmp_path, connectivity)
+    labels, count = ndimage.label(values >= 127, np.ones((3, 3)) if connectivity == 8 else None)
+    assert len(layer) == count > 5
+    transform = Affine(PIXEL, 0, 600000, 0, -PIXEL, 3840000)
+    whole = {}
+    for geometry, value in shapes(labels, mask=labels > 0, connectivity=4, transform=transform):
+        whole.setdefault(value, []).append(shapely.geometry.shape(geometry))
+    expected = [shapely.union_all(whole[number]) for number in range(1, count + 1)]
+    assert shapely.equals(layer.geometry.to_numpy(), expected).all()
+
+
+def test_rare_candidates_take_a_sheet_smaller_than_the_tile():
+    labels = np.zeros((400, 300), dtype=np.int32)
+    labels[10:30, 10:200], labels[100:104, 100:150], labels[399, 299] = 1, 2, 3
+    sheet, to_tile = _gathered(labels, 3)
+    assert sheet.shape[0] <= 24
+    assert np.bincount(sheet.ravel()).tolist()[1:] == [20 * 190, 4 * 50, 1]
+    for number in (1, 2, 3):
+        moved = np.argwhere(sheet == number) + to_tile[number - 1][::-1]
+        assert moved.tolist() == np.argwhere(labels == number).tolist()

@@ -15,7 +15,6 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from rasterio.features import shapes
-from rasterio.transform import Affine
 from scipy import ndimage
 
 from slumpmap.files import atomic
@@ -125,10 +124,13 @@ def _outlines(labels: NDArray[np.int32], count: int, tile: Tile) -> NDArray[np.o
     Tracing is 4-connected whatever the labelling was, since an 8-connected ring would touch itself; the label
     keeps the pieces together.
     """
-    to_grid = Affine.translation(tile.window.column, tile.window.row)
-    traced = list(shapes(labels, mask=labels > 0, connectivity=4, transform=to_grid))
+    sheet, shift = _gathered(labels, count)
+    traced = list(shapes(sheet, mask=sheet > 0, connectivity=4))
     pieces = np.array([shapely.geometry.shape(geometry) for geometry, _ in traced], dtype=object)
     owner = np.array([int(value) - 1 for _, value in traced], dtype=np.intp)
+    xy, vertex = shapely.get_coordinates(pieces, return_index=True)
+    to_grid = np.add(shift, [tile.window.column, tile.window.row])
+    pieces = np.asarray(shapely.set_coordinates(pieces, xy + to_grid[owner[vertex]]), dtype=object)
     outlines = np.empty(count, dtype=object)
     outlines[owner] = pieces
     several = np.bincount(owner, minlength=count) > 1
@@ -137,3 +139,32 @@ def _outlines(labels: NDArray[np.int32], count: int, tile: Tile) -> NDArray[np.o
         joined = joined[several[owner[joined]]]
         outlines[several] = shapely.multipolygons(pieces[joined], indices=np.cumsum(several)[owner[joined]] - 1)
     return outlines
+
+
+def _gathered(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The labels cut out and laid side by side on a small sheet, since tracing takes as long as its sheet is large.
+
+    Returns:
+        (rows, columns) sheet on which each label lies by itself, and (count, 2) columns and rows from a label's
+        place on the sheet to its place in the tile. Where labels fill much of the tile, the tile is the sheet.
+    """
+    row, column = np.divmod(np.flatnonzero(labels), labels.shape[1])
+    label = labels[row, column] - 1
+    corner, end = np.full((count, 2), max(labels.shape)), np.zeros((count, 2), np.int64)
+    for axis, place in enumerate((column, row)):
+        np.minimum.at(corner[:, axis], label, place)
+        np.maximum.at(end[:, axis], label, place + 1)
+    # On shelves of the tile's width, the tallest first, so that the labels of a shelf are about as tall as it is.
+    order = np.argsort(corner[:, 1] - end[:, 1], kind="stable")
+    width, height = (end - corner)[order].T
+    shelf, along = np.divmod(np.cumsum(width) - width, labels.shape[1])
+    tallest = np.flatnonzero(np.r_[True, shelf[1:] != shelf[:-1]][:count])
+    depth = height[tallest].sum()
+    if depth == 0 or depth > labels.shape[0] // 2:
+        return labels, np.zeros((count, 2), np.int64)
+    down = np.repeat(np.cumsum(height[tallest]) - height[tallest], np.diff(np.r_[tallest, count]))
+    to_tile = np.empty((count, 2), np.int64)
+    to_tile[order] = corner[order] - np.column_stack([along, down])
+    sheet = np.zeros((int(depth), int((along + width).max())), np.int32)
+    sheet[row - to_tile[label, 1], column - to_tile[label, 0]] = label + 1
+    return sheet, to_tile

@@ -83,6 +83,7 @@ class _Spots:
         self._rivers = _lines([river.line for river in landscape.rivers], landscape)
         self._roads = _lines([road.line for road in landscape.roads], landscape)
         self._rise = rise_x, rise_y
+        self._shares = {kind: _shares_of(self._rivers if kind == BAR else self._roads) for kind in (BAR, CUT, PIT)}
 
     def draw(self, kind: str, rng: np.random.Generator) -> Spot:
         """A place for an object of that kind."""
@@ -94,8 +95,7 @@ class _Spots:
         return x, y, rng.uniform(0.0, 360.0)
 
     def _beside(self, lines: list[LineString], kind: str, rng: np.random.Generator) -> Spot:
-        lengths = np.array([line.length for line in lines])
-        line = lines[rng.choice(len(lines), p=lengths / lengths.sum())]
+        line = lines[rng.choice(len(lines), p=self._shares[kind])]
         at = rng.random() * line.length
         here, ahead = line.interpolate(at), line.interpolate(min(at + 40.0, line.length))
         bearing = math.atan2(ahead.x - here.x, ahead.y - here.y)
@@ -104,6 +104,12 @@ class _Spots:
         turn = rng.normal(0.0, 4.0 if kind == CUT else 12.0)
         x, y = here.x + aside * math.cos(bearing), here.y - aside * math.sin(bearing)
         return x, y, (math.degrees(bearing) + turn) % 360.0
+
+
+def _shares_of(lines: list[LineString]) -> Field:
+    """The share of each line in the length of all."""
+    lengths = np.array([line.length for line in lines])
+    return np.asarray(lengths / lengths.sum() if len(lines) else lengths)
 
 
 def _lines(lines: list[LineString], landscape: Landscape) -> list[LineString]:

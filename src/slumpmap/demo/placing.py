@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+
 import numpy as np
 import shapely
 from shapely.geometry import Polygon, box
@@ -9,6 +12,9 @@ from shapely.geometry import Polygon, box
 from slumpmap.demo.landscape import Bounds, Landscape
 from slumpmap.demo.noise import Field
 from slumpmap.demo.terrain import Raster
+
+# Side of the squares in which what is taken is looked up, metres.
+_SQUARE_M = 500.0
 
 
 class Room:
@@ -21,27 +27,28 @@ class Room:
 
     def __init__(self, bounds: Bounds, margin: float) -> None:
         self._inside = box(*bounds).buffer(-margin)
-        self._shapes: list[Polygon] = []
-        self._circles = np.empty((64, 3))
+        # By square, so that finding room for one more thing takes as long in a large corridor as in a small one.
+        self._taken: dict[tuple[int, int], list[Polygon]] = defaultdict(list)
 
     def take(self, shape: Polygon) -> None:
         """Marks the ground under a polygon as taken."""
-        count = len(self._shapes)
-        if count == len(self._circles):
-            self._circles = np.vstack([self._circles, np.empty_like(self._circles)])
-        west, south, east, north = shape.bounds
-        self._circles[count] = (west + east) / 2, (south + north) / 2, np.hypot(east - west, north - south) / 2
-        self._shapes.append(shape)
+        for square in _squares(shape.bounds, 0.0):
+            self._taken[square].append(shape)
 
     def fits(self, shape: Polygon, gap: float) -> bool:
         """Whether a valid polygon lies inside and keeps `gap` metres from all that is taken."""
         if not shape.is_valid or not shape.within(self._inside):
             return False
-        west, south, east, north = shape.bounds
-        circles = self._circles[: len(self._shapes)]
-        reach = circles[:, 2] + np.hypot(east - west, north - south) / 2 + gap
-        near = np.hypot(circles[:, 0] - (west + east) / 2, circles[:, 1] - (south + north) / 2) < reach
-        return all(shapely.distance(shape, self._shapes[n]) >= gap for n in np.flatnonzero(near))
+        near = [other for square in _squares(shape.bounds, gap) for other in self._taken.get(square, ())]
+        return not near or bool((shapely.distance(shape, near) >= gap).all())
+
+
+def _squares(bounds: Bounds, gap: float) -> list[tuple[int, int]]:
+    """The squares that a rectangle and `gap` metres round it touch."""
+    west, south, east, north = bounds
+    columns = range(math.floor((west - gap) / _SQUARE_M), math.floor((east + gap) / _SQUARE_M) + 1)
+    rows = range(math.floor((south - gap) / _SQUARE_M), math.floor((north + gap) / _SQUARE_M) + 1)
+    return [(row, column) for row in rows for column in columns]
 
 
 class Ground:

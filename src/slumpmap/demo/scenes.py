@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ ROWS_AT_ONCE = 384
 # Ground around a scene that its light and moisture depend on, metres.
 _MARGIN_M = 2000.0
 _GROUND, _RIVER = 701, 702
+# No slump or look-alike reaches farther from the place that it was put at, metres.
+FARTHEST_M = 3000.0
 # How far the painted edge of a slump strays from its outline, metres.
 SLUMP_RAGGED_M = 0.8
 
@@ -94,6 +96,7 @@ def render(world: World, scene: Acquisition, rows_at_once: int = ROWS_AT_ONCE) -
     udm = np.zeros((8, rows, columns), np.uint8)
     valid = _valid_columns(scene)
     ground = _read_ground(world, scene)
+    world = _in_view(world, scene)
     things = _things(world, scene)
     for first in range(0, rows, rows_at_once):
         last = min(rows, first + rows_at_once)
@@ -156,10 +159,26 @@ def _read_ground(world: World, scene: Acquisition) -> _Ground:
     return _Ground(fields.astype(np.float32), (dem.west + step / 2, dem.north - step / 2, step))
 
 
+def _in_view(world: World, scene: Acquisition) -> World:
+    """The world without the lines and objects that the scene cannot show; lakes stay, their number is their look."""
+    west, south, east, north = scene.footprint.bounds
+    wide = west - FARTHEST_M, south - FARTHEST_M, east + FARTHEST_M, north + FARTHEST_M
+    setting = world.landscape
+    rivers = tuple(river for river in setting.rivers if _meet(river.line.bounds, wide))
+    roads = tuple(road for road in setting.roads if _meet(road.line.bounds, wide))
+    return replace(
+        world,
+        landscape=replace(setting, rivers=rivers, roads=roads),
+        slumps=tuple(slump for slump in world.slumps if _meet((slump.x, slump.y, slump.x, slump.y), wide)),
+        lookalikes=tuple(thing for thing in world.lookalikes if _meet((thing.x, thing.y, thing.x, thing.y), wide)),
+    )
+
+
 def _things(world: World, scene: Acquisition) -> list[_Thing]:
     """The objects that a scene shows, in the order in which they are painted."""
     view = shapely.box(*scene.footprint.bounds).buffer(50.0).bounds
-    things = [_lake(lake, number) for number, lake in enumerate(world.landscape.lakes)]
+    lakes = [(number, lake) for number, lake in enumerate(world.landscape.lakes) if _meet(lake.bounds, view)]
+    things = [_lake(lake, number) for number, lake in lakes]
     things += [_lookalike(thing, scene.greenness) for thing in world.lookalikes]
     year = scene.time.year
     things += [_slump(slump, year, scene.greenness) for slump in world.slumps if slump.exists(year)]

@@ -20,7 +20,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # GDAL tells of a full disk in words of its own. Where less than this is left, that was the reason.
 _NOTHING_LEFT = 2**22
 # What to do about a damaged file, which may be the user's or slumpmap's own.
-REPLACE = "bring the file again, or, if the workflow made it, remove it and run the workflow again"
+REPLACE = "replace the file, or, if the workflow made it, remove it and run the workflow again"
 
 
 @contextmanager

@@ -147,11 +147,12 @@ def test_run_on_a_full_disk_says_so_and_resumes_when_there_is_room(reference, tm
             if status == 0:
                 break
             messages = {line.strip() for line in output.splitlines() if line.strip().startswith("error: ")}
-            assert len(messages) == 1, output
-            message = messages.pop()
-            assert "the disk is full" in message and "make room" in message.lower(), output
+            # Two jobs at a time may both have found no room, each with one message.
+            assert 1 <= len(messages) <= 2, output
+            for message in messages:
+                assert "the disk is full" in message and "make room" in message.lower(), output
             assert "Traceback" not in output, output
-            failures.append(message)
+            failures.extend(messages)
             assert len(failures) < 12
             size += 4000
         assert failures

@@ -11,6 +11,7 @@ from slumpmap.config import (
     PositionSettings,
     RadiationSettings,
     ScalingSettings,
+    SceneFetchSettings,
     SlopeSettings,
     StreamSettings,
     TrainingSettings,

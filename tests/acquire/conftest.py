@@ -14,7 +14,13 @@ def world() -> Iterator[Providers]:
         yield providers
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
+def no_pace_of_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's ten requests in a second beside our own rate, which is tested, would only cost time."""
+    monkeypatch.setattr("planet.http.RATE_LIMIT", 0)
+
+
+@pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("PL_API_KEY", KEY)
     return KEY

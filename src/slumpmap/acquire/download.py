@@ -167,6 +167,7 @@ class Downloader:
                 wrong += 1
                 _start_anew(part, target)
                 if wrong >= _WHOLE_TRIES:
+                    Path(part.name).unlink()
                     raise InputError(
                         shown(url), f"{fault}, {wrong} times in a row", "try again later, or report it to the provider"
                     )
@@ -179,9 +180,10 @@ class Downloader:
                 print(f"{target.name}: the link has run out; asking for a new one", file=sys.stderr, flush=True)
                 url = fresh
             except _Again as again:
-                # Whatever brought the file further is no failure in a row.
-                failures = 1 if _length(part) > before else failures + 1
-                links = 0 if _length(part) > before else links
+                # What brought the file further, by a chunk at least, is no failure in a row.
+                further = _length(part) >= before + _CHUNK
+                failures = 1 if further else failures + 1
+                links = 0 if further else links
                 self._wait(again, failures, url, target.name)
 
     def _wait(self, again: _Again, failures: int, url: str, name: str) -> None:

@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,6 @@ from slumpmap.config import PlanetSettings
 from slumpmap.errors import InputError
 
 if TYPE_CHECKING:
-    import httpx
     import planet
 
 Answer = TypeVar("Answer")
@@ -87,7 +86,7 @@ async def _fetch(wish: Wanted, settings: PlanetSettings, folder: Path, only_list
     import planet
 
     rate = Rate(settings.requests_per_second)
-    async with planet.Session(auth=_listening(planet_key(), rate), read_timeout_secs=settings.timeout_s) as session:
+    async with planet.Session(auth=planet.Auth.from_key(planet_key()), read_timeout_secs=settings.timeout_s) as session:
         # Repetition is ours alone: the SDK does not repeat after a 500, and does not hear Retry-After.
         session.max_retries = 0
         account = _Account(session, settings, rate)
@@ -356,8 +355,13 @@ class _Account:
                 raise InputError(self._api, f"Planet refused the request: {error}", "see what it says") from None
             except (wrong.APIError, httpx.TransportError, ValueError) as error:
                 last = type(error).__name__
+                # The SDK raises its errors while it handles httpx's, which has the answer.
+                answer = getattr(error.__context__, "response", None)
+                asked = None if answer is None else retry_after(answer.headers.get("Retry-After"))
             if failures < self._settings.attempts:
-                seconds = self._patience.delay(failures)
+                seconds = self._patience.delay(failures, asked)
+                if asked is not None:
+                    self._rate.pause(seconds)
                 print(f"Planet: {last}; next try in {seconds:.1f} s", file=sys.stderr, flush=True)
                 await asyncio.sleep(seconds)
         raise InputError(self._api, f"gave up after {self._settings.attempts} tries, the last one: {last}", "run later")
@@ -377,21 +381,3 @@ def search_filter(wish: Wanted, bundle: str) -> dict[str, Any]:
     ]
     found: dict[str, Any] = data_filter.and_filter(filters)
     return found
-
-
-def _listening(key: str, rate: Rate) -> httpx.Auth:
-    """The SDK's authentication by key, which also hears how long the server asks to wait (Retry-After)."""
-    import httpx
-    import planet
-
-    class Listening(httpx.Auth):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._key = planet.Auth.from_key(key)
-
-        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-            response = yield next(self._key.auth_flow(request))
-            asked = retry_after(response.headers.get("Retry-After"))
-            if response.is_error and asked is not None:
-                rate.pause(Patience(1, 0).delay(1, asked))
-
-    return Listening()

@@ -122,7 +122,7 @@ def test_eight_bands(tmp_path: Path) -> None:
 def test_several_products_are_chosen_from(delivered: Path) -> None:
     write_scene(delivered / "d" / f"{NEW}_3B_AnalyticMS_SR_8b.tif", flat(9, bands=8))
     write_scene(delivered / "d" / f"{NEW}_3B_AnalyticMS.tif", flat(9))
-    with pytest.raises(InputError, match="3 analytic_sr, 1 analytic_8b_sr, 1 analytic. Choose one with --product"):
+    with pytest.raises(InputError, match=r"3 analytic_sr, 1 analytic_8b_sr, 1 analytic\. Choose one with --product"):
         listed(delivered)
     listing, rows = listed(delivered, product="analytic_sr")
     assert len(rows) == 3 and sorted(listing.left_out.values()) == [
@@ -144,7 +144,7 @@ def test_basic_scenes_and_pictures_are_left_out(delivered: Path) -> None:
 
 def test_folder_of_basic_scenes_only(tmp_path: Path) -> None:
     write_scene(tmp_path / "p" / f"{NEW}_1B_AnalyticMS.tif", flat(9), crs=None)
-    with pytest.raises(InputError, match="no scenes .*basic scene, not orthorectified"):
+    with pytest.raises(InputError, match=r"no scenes .*basic scene, not orthorectified"):
         listed(tmp_path / "p")
 
 
@@ -181,8 +181,16 @@ def test_other_scenes_by_date_in_the_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"properties": 3}', '{"properties": {"cloud_cover": 12}}', '{"properties": {"acquired": "soon"}}']
-    + ['{"properties": {}, "geometry": {"type": "Point"}}', '{"properties": {"cloud_cover": "x"}}'],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"properties": 3}',
+        '{"properties": {"cloud_cover": 12}}',
+        '{"properties": {"cloud_cover": "x"}}',
+        '{"properties": {"acquired": "soon"}}',
+        '{"properties": {}, "geometry": {"type": "Point"}}',
+    ],
 )
 def test_metadata_that_cannot_be_used(tmp_path: Path, text: str) -> None:
     write_scene(tmp_path / "p" / f"{NEW}_3B_AnalyticMS_SR.tif", flat(9))

@@ -11,7 +11,6 @@ from slumpmap.config import (
     PositionSettings,
     RadiationSettings,
     ScalingSettings,
-    SceneFetchSettings,
     SlopeSettings,
     StreamSettings,
     TrainingSettings,

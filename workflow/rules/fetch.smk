@@ -1,4 +1,6 @@
 # Inputs that are downloaded. Without the section `fetch` there is no rule here, and nothing goes onto the network.
+from slumpmap.config import ElevationSettings, SceneFetchSettings
+
 FETCH = campaign.fetch
 
 if "catalogue" in campaign.fetched:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from slumpmap.errors import InputError
@@ -19,7 +21,9 @@ _SHORTEST = 8
 _HIDDEN = "[hidden]"
 _QUERY = re.compile(r"(?<=\?)[^\s\"'<>)]*=[^\s\"'<>)]*")
 _LOGIN = re.compile(r"(?<=://)[^\s/@]+:[^\s/@]+(?=@)")
-_HEADER = re.compile(r"(?i)\b(authorization\W{1,4}|api-key\s+|basic\s+|bearer\s+)[A-Za-z0-9+/=_.~-]{6,}")
+_HEADER = re.compile(
+    r"(?i)\b(authorization\W{1,4}(?:(?:api-key|basic|bearer)\s+)?|api-key\s+|basic\s+|bearer\s+)[A-Za-z0-9+/=_.~-]{6,}"
+)
 _LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -74,7 +78,15 @@ def check_address(url: str, key: str) -> str:
 
 @contextmanager
 def without_secrets() -> Iterator[None]:
-    """Lets no error out of the block but with its text redacted, tracebacks included."""
+    """Lets no error out of the block but with its text redacted, tracebacks included; nor a line of any logger."""
+    plain = logging.getLogRecordFactory()
+
+    def redacted(*args: Any, **options: Any) -> logging.LogRecord:
+        record = plain(*args, **options)
+        record.msg, record.args = redact(record.getMessage()), ()
+        return record
+
+    logging.setLogRecordFactory(redacted)
     try:
         yield
     except InputError as error:
@@ -82,3 +94,5 @@ def without_secrets() -> Iterator[None]:
     except Exception:
         fault = redact(traceback.format_exc().strip())
         raise InputError("fetch", f"an error that slumpmap does not know\n{fault}\n", "report it") from None
+    finally:
+        logging.setLogRecordFactory(plain)

@@ -37,13 +37,13 @@ def scenes(
 ) -> None:
     """Bring the scenes of the years, and write their catalogue.
 
-    They lie in a folder beside the catalogue that has its name with `_scenes`.
+    They lie in a folder beside the catalogue, named after it and the provider.
     """
     from slumpmap.acquire.secrets import without_secrets
     from slumpmap.acquire.wanted import wanted
     from slumpmap.imagery.folder import catalogue_folder
 
-    grid, folder = Grid.read(grid_file), out.with_name(f"{out.stem}_scenes")
+    grid, folder = Grid.read(grid_file), out.with_name(f"{out.stem}_{settings.scenes}")
     wish = wanted(grid, _numbers("--years", years), _numbers("--months", months), max_cloud)
     with without_secrets():
         if settings.scenes == "planetscope":
@@ -52,17 +52,19 @@ def scenes(
 
             orders = fetch_planetscope(wish, settings, folder, only_list)
             found = [f"{order.name}: {' '.join(order.ids)}" for order in orders]
+            product = settings.bundle.removesuffix("_udm2")
         elif settings.scenes is not None:
             _needs("pystac_client", "requests")
             from slumpmap.acquire.multispectral import fetch_multispectral
 
             found = fetch_multispectral(settings.scenes, wish, grid, settings, folder, only_list)
+            product = "scene"
         else:
             raise InputError("--scenes", "no provider is named", "take planetscope, sentinel-2 or landsat")
     if only_list:
         click.echo("\n".join(found))
         return
-    click.echo(str(catalogue_folder(folder, out)), err=True)
+    click.echo(str(catalogue_folder(folder, out, product)), err=True)
     shutil.rmtree(folder.with_name(f"{folder.name}_parts"), ignore_errors=True)
 
 

@@ -132,7 +132,7 @@ def test_inputs_are_fetched_and_pass_the_door(world: Providers, campaign: Campai
     add_planet(world, "20190805_040000_37_1057", cloudy_rows=100)
     add_dem(world, 92.875, 34.5)
     campaign.configure(fetch=fetch_section(world))
-    world.faults = [Fault("/compute/ops/download", "truncate", after=100_000, times=99)]
+    world.faults = [Fault("/compute/ops/download", "truncate", after=10_000, times=99)]
     status, said = campaign.run("fetch_scenes")
     assert status != 0 and "gave up after 4 tries" in said
     check_no_secret(world, campaign.folder, said)

@@ -147,7 +147,7 @@ def test_whole_part_that_was_not_renamed(world: Providers, tmp_path: Path) -> No
     """A run killed between the last byte and the new name: the server has no byte left to send."""
     remote(world)
     (tmp_path / ".a.tif.part").write_bytes(CONTENT)
-    (tmp_path / ".a.tif.part.json").write_text(json.dumps({"validator": world.etag(PATH)}))
+    (tmp_path / ".a.tif.part.json").write_text(json.dumps({"validator": world.etag(PATH), "synced": len(CONTENT)}))
     fetch(world, tmp_path)
     only_file(tmp_path)
     assert len(world.requests) == 1
@@ -156,12 +156,25 @@ def test_whole_part_that_was_not_renamed(world: Providers, tmp_path: Path) -> No
 def test_part_longer_than_the_file(world: Providers, tmp_path: Path) -> None:
     remote(world)
     (tmp_path / ".a.tif.part").write_bytes(CONTENT + b"more")
-    (tmp_path / ".a.tif.part.json").write_text(json.dumps({"validator": world.etag(PATH)}))
+    (tmp_path / ".a.tif.part.json").write_text(json.dumps({"validator": world.etag(PATH), "synced": len(CONTENT) + 4}))
     fetch(world, tmp_path)
     only_file(tmp_path)
 
 
-@pytest.mark.parametrize("state", ["", "{", "[]", '{"validator": ""}'])
+def test_bytes_that_a_power_cut_took_come_again(world: Providers, tmp_path: Path) -> None:
+    """The length of the part is there, its last bytes are not: only what was forced onto the disk counts."""
+    world.faults = [Fault(PATH, "truncate", after=300_000), Fault(PATH, status=500, times=3)]
+    with pytest.raises(InputError):
+        fetch(world, tmp_path)
+    part, note = tmp_path / ".a.tif.part", tmp_path / ".a.tif.part.json"
+    part.write_bytes(part.read_bytes()[:200_000] + bytes(100_000))
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"synced": 200_000}))
+    got = fetch(world, tmp_path, size=None, digest=None)
+    only_file(tmp_path)
+    assert got.verified == "" and world.requests[-1].headers["Range"] == "bytes=200000-"
+
+
+@pytest.mark.parametrize("state", ["", "{", "[]", '{"validator": ""}', '{"validator": "x", "synced": "y"}'])
 def test_part_of_unknown_origin_is_dropped(world: Providers, tmp_path: Path, state: str) -> None:
     (tmp_path / ".a.tif.part").write_bytes(b"garbage" * 100)
     if state:

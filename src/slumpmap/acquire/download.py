@@ -1,6 +1,7 @@
 """One file from a server to this disk, whole or not at all: resumed, verified, repeated, then renamed.
 
-What has arrived lies in `.NAME.part`; beside it `.NAME.part.json` says which version of the file it belongs to.
+What has arrived lies in `.NAME.part`; beside it `.NAME.part.json` says which version of the file it belongs to, and how
+many of its bytes the disk has for certain, which after a power cut may be fewer than the length of the file says.
 A resumed request asks for the rest of that version only (`If-Range`), so that no file is ever made of two versions.
 """
 
@@ -12,13 +13,12 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.request import getproxies
 
 from slumpmap.acquire.digests import Digest, file_digest
 from slumpmap.acquire.patience import PASSING, Patience, Rate, retry_after
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import requests
 
 _CHUNK = 1 << 16
+# Bytes after which a part is forced onto the disk.
+_SYNC_EVERY = 1 << 25
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 # A signed link that has run out answers with one of these, by provider.
 _EXPIRED = frozenset({400, 401, 403, 404, 410})
@@ -118,9 +120,6 @@ class Downloader:
         self._patience, self._rate = patience, rate
         self._parallel, self._timeout = parallel, timeout_s
         self._session = requests.Session()
-        # A .netrc of the user must not send a password to hosts that a catalogue names.
-        self._session.trust_env = False
-        self._session.proxies = getproxies()
         self._session.headers["Accept-Encoding"] = "identity"
 
     def fetch_all(self, remotes: Sequence[Remote], folder: Path) -> list[Fetched]:
@@ -204,9 +203,9 @@ class Downloader:
         """One request; on return the part file has all bytes that the server says there are."""
         import requests
 
-        state = _read_state(target)
-        have = _length(part) if state.get("validator") else 0
-        headers = {"Range": f"bytes={have}-", "If-Range": state["validator"]} if have else {}
+        validator, synced = _read_state(target)
+        have = min(_length(part), synced) if validator else 0
+        headers = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
         self._rate.wait()
         try:
             with self._session.get(url, headers=headers, stream=True, timeout=self._timeout) as answer:
@@ -214,13 +213,14 @@ class Downloader:
                 if total is None:
                     return
                 _check_room(target, (remote.size or total) - _length(part))
-                for chunk in answer.raw.stream(_CHUNK, decode_content=False):
-                    part.write(chunk)
-                part.flush()
+                validator, _ = _read_state(target)
+                try:
+                    _receive(answer.raw.stream(_CHUNK, decode_content=False), part, target, validator)
+                finally:
+                    _note(part, target, validator)
         except requests.exceptions.InvalidURL:
             raise InputError(shown(url), "is no address", "report it to the provider") from None
         except (requests.RequestException, _transport_errors()) as error:
-            part.flush()
             raise _Again(f"{type(error).__name__}: connection lost or not made") from None
         if total >= 0 and _length(part) != total:
             if _length(part) > total:
@@ -248,10 +248,11 @@ class Downloader:
                 _start_anew(part, target)
                 raise _Again("the server sent another part than was asked for")
             part.seek(have)
+            part.truncate()
             return int(found[2]) + 1 if found[3] == "*" else int(found[3])
         if status == 200:
             _start_anew(part, target)
-            write_json(_state_of(target), {"validator": _validator(answer.headers)})
+            _note(part, target, _validator(answer.headers))
             size = answer.headers.get("Content-Length", "")
             return int(size) if size.isdigit() else -1
         if status in _EXPIRED:
@@ -310,13 +311,31 @@ def _state_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.part.json")
 
 
-def _read_state(target: Path) -> dict[str, str]:
-    """What is known of a part; nothing where a killed run left none."""
+def _read_state(target: Path) -> tuple[str, int]:
+    """Which version a part belongs to and how many of its bytes are safe; neither where a killed run left no note."""
     try:
         state = read_json(_state_of(target))
-    except InputError:
-        return {}
-    return state if isinstance(state, dict) else {}
+        return str(state["validator"]), int(state["synced"])
+    except (InputError, TypeError, KeyError, ValueError):
+        return "", 0
+
+
+def _note(part: IO[bytes], target: Path, validator: str) -> None:
+    """Forces a part onto the disk and notes its length."""
+    length = _length(part)
+    os.fsync(part.fileno())
+    write_json(_state_of(target), {"validator": validator, "synced": length})
+
+
+def _receive(chunks: Iterable[bytes], part: IO[bytes], target: Path, validator: str) -> None:
+    """Writes what comes, and forces it onto the disk now and then."""
+    since = 0
+    for chunk in chunks:
+        part.write(chunk)
+        since += len(chunk)
+        if since >= _SYNC_EVERY:
+            _note(part, target, validator)
+            since = 0
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from slumpmap.errors import InputError
 
 PLANET_KEY = "PL_API_KEY"
 # Whatever a variable with such a name holds is left out of every text, whether or not we use it.
-_SECRET_NAMES = re.compile(r"(^PL_|^AWS_|^PC_|^SENTINEL|^EARTHDATA).*|.*(API_?KEY|SECRET|TOKEN|PASSWORD).*", re.I)
+_SECRET_NAMES = re.compile(r".*(KEY|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL).*", re.I)
 # Shorter values are words such as "true", which must stay readable.
 _SHORTEST = 8
 _HIDDEN = "[hidden]"

@@ -63,6 +63,7 @@ class Providers:
         self.files: dict[str, bytes] = {}
         self.versions: dict[str, int] = {}
         self.no_validator: set[str] = set()
+        self.weak: set[str] = set()
         self.signed: set[str] = set()
         self.tokens: dict[str, bool] = {}
         self.scenes: list[dict[str, Any]] = []
@@ -316,6 +317,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         etag = world.etag(path)
         headers = {} if path in world.no_validator else {"ETag": etag, "Last-Modified": formatdate(0, usegmt=True)}
+        if path in world.weak:
+            headers["ETag"] = f"W/{etag}"
         start, status = 0, 200
         wanted = self.headers.get("Range")
         if wanted and not (fault and fault.kind == "no_range") and self.headers.get("If-Range", etag) == etag:

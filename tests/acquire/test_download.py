@@ -143,6 +143,15 @@ def test_without_a_version_nothing_is_resumed(world: Providers, tmp_path: Path) 
     assert "Range" not in world.requests[1].headers
 
 
+def test_version_that_is_only_alike_is_not_resumed(world: Providers, tmp_path: Path) -> None:
+    """A weak ETag stays the same for contents that differ in bytes."""
+    world.weak.add(PATH)
+    world.faults = [Fault(PATH, "truncate", after=300_000)]
+    fetch(world, tmp_path)
+    only_file(tmp_path)
+    assert "Range" not in world.requests[1].headers
+
+
 def test_whole_part_that_was_not_renamed(world: Providers, tmp_path: Path) -> None:
     """A run killed between the last byte and the new name: the server has no byte left to send."""
     remote(world)
@@ -296,6 +305,17 @@ def test_files_at_a_time_and_in_a_second(world: Providers, tmp_path: Path) -> No
     assert world.most_at_once == 2
     times = sorted(request.time for request in world.requests)
     assert min(after - before for before, after in itertools.pairwise(times)) > 0.01
+
+
+def test_server_that_asks_for_rest_gets_it_from_all_threads(world: Providers, tmp_path: Path) -> None:
+    world.hold = 0.05
+    world.files |= {f"/assets/{number}": b"x" for number in range(30)}
+    world.faults = [Fault("/assets/0", status=429, headers={"Retry-After": "1"})]
+    remotes = [Remote(f"f{n}", "a test", lambda _, n=n: f"{world.url}/assets/{n}") for n in range(30)]  # type: ignore[misc]
+    downloader(parallel=2).fetch_all(remotes, tmp_path)
+    refused = next(request.time for request in world.requests if request.path == "/assets/0")
+    # Some may be on their way already; without rest it would be one every twentieth of a second.
+    assert sum(refused < request.time < refused + 1 for request in world.requests) <= 8
 
 
 def test_one_bad_file_does_not_stop_the_others(world: Providers, tmp_path: Path) -> None:

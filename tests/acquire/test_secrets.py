@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from providers import KEY, Fault, Providers
 from scenes import add_planet, grid
 
+from slumpmap.acquire.download import Fetched
+from slumpmap.acquire.receipts import write_receipt
 from slumpmap.acquire.secrets import redact, shown, without_secrets
 from slumpmap.cli import app
 from slumpmap.errors import InputError
@@ -42,6 +45,14 @@ def test_unknown_errors_are_redacted_too() -> None:
         raise RuntimeError(f"https://x.org/?token=abcdefgh and {KEY}")
     assert KEY not in str(caught.value) and "abcdefgh" not in str(caught.value) and "RuntimeError" in str(caught.value)
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_receipt_holds_no_secret_whatever_it_is_given(tmp_path: Path) -> None:
+    got = Fetched(tmp_path / "a.tif", f"https://x.org/a.tif?sig=abcdefgh&key={KEY}", 1, "00", "size")
+    write_receipt(tmp_path, "one", {"note": f"Authorization: api-key {KEY}"}, [], [got])
+    text = (tmp_path / "receipts" / "one.json").read_text()
+    assert KEY not in text and "abcdefgh" not in text
+    assert json.loads(text)["downloads"][0]["from"] == "https://x.org/a.tif?[hidden]"
 
 
 def run(world: Providers, folder: Path) -> tuple[int, str]:

@@ -86,7 +86,10 @@ def of_scl(scl: NDArray[Any]) -> Classes:
 
 
 def of_qa_pixel(qa: NDArray[Any]) -> Classes:
-    """Landsat's QA_PIXEL, Collection 2: bit 0 fill, 1 dilated cloud, 2 cirrus, 3 cloud, 4 shadow, 5 snow."""
+    """Landsat's QA_PIXEL, Collection 2: bit 0 fill, 1 dilated cloud, 2 cirrus, 3 cloud, 4 shadow, 5 snow.
+
+    Fill is 0 too: a pixel that is anything has a bit, and what is fill becomes 0 on reading where the file declares it.
+    """
     snow, shadow = ((qa >> bit) & 1 == 1 for bit in (5, 4))
     fill = (qa & 1 == 1) | (qa == 0)
     cloud = (qa >> 1) & 0b111 != 0
@@ -272,16 +275,12 @@ def _box(dataset: rasterio.DatasetReader, grid: Grid) -> RasterWindow | None:
 
 
 def _read(path: Path, crs: Any, transform: Affine, shape: tuple[int, int], how: Resampling) -> NDArray[Any]:
-    """A band on given pixels; its own where they are the same. Beyond the band 0.
-
-    0 is what all these products have where there is nothing; what the file declares is left alone, since Landsat's
-    mask declares its fill bit, which is to be read.
-    """
+    """A band on given pixels, which are its own where they are the same; 0 where it has no value and beyond it."""
     place = {"crs": crs, "transform": transform, "height": shape[0], "width": shape[1]}
     try:
         with (
             rasterio.open(path) as dataset,
-            WarpedVRT(dataset, **place, resampling=how, src_nodata=0, nodata=0) as view,
+            WarpedVRT(dataset, **place, resampling=how, nodata=0) as view,
         ):
             values: NDArray[Any] = view.read(1)
             return values

@@ -308,14 +308,18 @@ def test_files_at_a_time_and_in_a_second(world: Providers, tmp_path: Path) -> No
 
 
 def test_server_that_asks_for_rest_gets_it_from_all_threads(world: Providers, tmp_path: Path) -> None:
-    world.hold = 0.05
-    world.files |= {f"/assets/{number}": b"x" for number in range(30)}
-    world.faults = [Fault("/assets/0", status=429, headers={"Retry-After": "1"})]
-    remotes = [Remote(f"f{n}", "a test", lambda _, n=n: f"{world.url}/assets/{n}") for n in range(30)]  # type: ignore[misc]
-    downloader(parallel=2).fetch_all(remotes, tmp_path)
-    refused = next(request.time for request in world.requests if request.path == "/assets/0")
-    # Some may be on their way already; without rest it would be one every twentieth of a second.
-    assert sum(refused < request.time < refused + 1 for request in world.requests) <= 8
+    class Noting(Rate):
+        def pause(self, seconds: float) -> None:
+            pauses.append(seconds)
+            super().pause(seconds)
+
+    pauses: list[float] = []
+    rate = Noting(1000)
+    rate.pause(5.0)
+    assert rate.turn() > 4.0 and rate.turn() > 4.0
+    world.faults = [Fault(PATH, status=429, headers={"Retry-After": "1"}), Fault(PATH, status=500)]
+    Downloader(Patience(4, 0.01), Noting(1000), 2, timeout_s=5).fetch(remote(world), tmp_path)
+    assert pauses == [5.0, 1.0]
 
 
 def test_one_bad_file_does_not_stop_the_others(world: Providers, tmp_path: Path) -> None:

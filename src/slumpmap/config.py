@@ -98,6 +98,10 @@ class InputSettings(Settings):
         return self
 
 
+# No login and no query: what a configuration says is copied into reports.
+Address = Annotated[str, Field(pattern=r"^https?://[^@?#\s]+$")]
+
+
 class DownloadSettings(Settings):
     """Patience with servers."""
 
@@ -128,7 +132,7 @@ class PlanetSettings(DownloadSettings):
     )
     poll_s: float = Field(10.0, gt=0, description="seconds between looks at an order")
     patience_h: float = Field(12.0, gt=0, description="hours to wait for an order; the next run goes on with it")
-    planet_api: str = Field("https://api.planet.com", description="address of Planet's APIs")
+    planet_api: Address = Field("https://api.planet.com", description="address of Planet's APIs")
 
     @model_validator(mode="after")
     def _harmonize_possible(self) -> Self:
@@ -140,8 +144,8 @@ class PlanetSettings(DownloadSettings):
 class StacSettings(DownloadSettings):
     """A STAC API."""
 
-    stac_api: str | None = Field(None, description="address of another STAC API with the same collection")
-    sign_api: str | None = Field(
+    stac_api: Address | None = Field(None, description="address of another STAC API with the same collection")
+    sign_api: Address | None = Field(
         None, description="address that signs the files of `stac_api`, as Planetary Computer's does; null: none"
     )
 

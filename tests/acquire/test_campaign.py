@@ -185,6 +185,8 @@ def test_light_commands_load_no_network_library() -> None:
         ({"fetch": {}}, "say what to fetch"),
         ({"fetch": {"scenes": "planet"}}, "fetch.scenes"),
         ({"fetch": {"scenes": "landsat", "key": "x"}}, "unknown key 'fetch.key'"),
+        ({"fetch": {"scenes": "landsat", "stac_api": "https://x.org/?key=1"}}, "fetch.stac_api"),
+        ({"fetch": {"scenes": "planetscope", "planet_api": "https://me:word@x.org"}}, "fetch.planet_api"),
         ({"fetch": {"scenes": "planetscope", "order_name": "../x"}}, "fetch.order_name"),
         (
             {"fetch": {"scenes": "landsat"}, "inputs": {"catalogue": "folder", "positives": "p"}},

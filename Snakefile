@@ -12,6 +12,7 @@ if "campaign" not in config:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/cluster.smk"
+include: "workflow/rules/fetch.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/imagery.smk"
 include: "workflow/rules/learning.smk"

@@ -21,7 +21,8 @@ def pins():
 
 def wanted():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    every = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    every = [*project["dependencies"], *extras["fetch"], *extras["dev"]]
     return {canonicalize_name(Requirement(text).name): Requirement(text) for text in every}
 
 
@@ -31,7 +32,7 @@ def test_every_dependency_is_pinned_inside_its_range():
         assert requirement.specifier.contains(pinned[name]), name
 
 
-@pytest.mark.parametrize("name", ["geo", "learning"])
+@pytest.mark.parametrize("name", ["fetch", "geo", "learning"])
 def test_conda_environment_has_the_same_pins(name):
     environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
     packages = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))

@@ -18,6 +18,7 @@ from slumpmap import (
     cli_analysis,
     cli_cluster,
     cli_compare,
+    cli_fetch,
     cli_figures,
     cli_growth,
     cli_inventory,
@@ -163,13 +164,13 @@ def intake(grid_file: Path, positives: Path, negatives: Path | None, out: Path, 
     first_labels(positives, negatives, campaign_grid, out)
 
 
-@app.command("catalogue")
+@app.command("check-scenes")
 @grid_option
 @path_option("scenes", "scene catalogue, folder of scenes, or one scene")
 @click.option("--years", required=True, help="years to composite, comma separated")
 @with_settings(CompositeSettings)
 @out_option
-def catalogue(grid_file: Path, scenes: Path, years: str, settings: CompositeSettings, out: Path) -> None:
+def check_scenes(grid_file: Path, scenes: Path, years: str, settings: CompositeSettings, out: Path) -> None:
     """Check every scene and say which of them make the image of each year."""
     from slumpmap.imagery.catalogue import make_catalogue
 
@@ -699,6 +700,7 @@ for room in (
     cli_analysis,
     cli_cluster,
     cli_compare,
+    cli_fetch,
     cli_figures,
     cli_growth,
     cli_inventory,

@@ -98,6 +98,93 @@ class InputSettings(Settings):
         return self
 
 
+# No login and no query: what a configuration says is copied into reports.
+Address = Annotated[str, Field(pattern=r"^https?://[^@?#\s]+$")]
+
+
+class DownloadSettings(Settings):
+    """Patience with servers."""
+
+    parallel: int = Field(4, ge=1, le=16, description="files downloaded at a time")
+    requests_per_second: float = Field(5.0, gt=0, description="most requests in a second to a provider")
+    attempts: int = Field(8, ge=1, description="tries in a row that may fail before a file is given up")
+    wait_s: float = Field(
+        2.0, ge=0, description="seconds before the second try; doubles with each, unless the server asks for a time"
+    )
+    timeout_s: float = Field(60.0, gt=0, description="seconds without an answer after which a connection is lost")
+
+
+class PlanetSettings(DownloadSettings):
+    """PlanetScope."""
+
+    bundle: Literal["analytic_sr_udm2", "analytic_8b_sr_udm2"] = Field(
+        "analytic_sr_udm2", description="what Planet delivers: surface reflectance in 4 or 8 bands, with UDM2"
+    )
+    harmonize: bool = Field(False, description="let Planet bring the values to those of Sentinel-2 (4 bands)")
+    order_name: str = Field(
+        "slumpmap",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$",
+        description="how names of orders begin; an order of the same name is not placed again, so that another "
+        "beginning orders (and pays) anew",
+    )
+    max_scenes: int = Field(
+        300, ge=1, description="a search that finds more scenes is refused before anything is ordered"
+    )
+    poll_s: float = Field(10.0, gt=0, description="seconds between looks at an order")
+    patience_h: float = Field(12.0, gt=0, description="hours to wait for an order; the next run goes on with it")
+    planet_api: Address = Field("https://api.planet.com", description="address of Planet's APIs")
+
+    @model_validator(mode="after")
+    def _harmonize_possible(self) -> Self:
+        if self.harmonize and self.bundle != "analytic_sr_udm2":
+            raise ValueError("harmonize needs the bundle analytic_sr_udm2")
+        return self
+
+
+class StacSettings(DownloadSettings):
+    """A STAC API."""
+
+    stac_api: Address | None = Field(None, description="address of another STAC API with the same collection")
+    sign_api: Address | None = Field(
+        None, description="address that signs the files of `stac_api`, as Planetary Computer's does; null: none"
+    )
+
+
+class MultispectralSettings(StacSettings):
+    """Sentinel-2 or Landsat."""
+
+    max_scenes: int = Field(300, ge=1, description="a search that finds more scenes is refused")
+
+
+class ElevationSettings(StacSettings):
+    """An elevation model."""
+
+    dem_resolution: float = Field(30.0, gt=0, description="cell size of the elevation model, metres")
+    dem_margin_km: float = Field(
+        12.0, ge=0, description="margin round the study area, km; more than `terrain.halo_km`, from where shadows fall"
+    )
+
+
+class SceneFetchSettings(PlanetSettings, MultispectralSettings):
+    """Scenes of a provider."""
+
+    scenes: Literal["planetscope", "sentinel-2", "landsat"] | None = Field(
+        None, description="whose scenes make `inputs.catalogue`, for the years, months and clouds of `imagery`"
+    )
+
+
+class FetchSettings(SceneFetchSettings, ElevationSettings):
+    """Inputs that are downloaded; without this section nothing goes onto the network."""
+
+    dem: Literal["copernicus", "nasadem"] | None = Field(None, description="which elevation model makes `inputs.dem`")
+
+    @model_validator(mode="after")
+    def _something_wanted(self) -> FetchSettings:
+        if self.scenes is None and self.dem is None:
+            raise ValueError("say what to fetch: `scenes`, `dem`, or both; or leave the section out")
+        return self
+
+
 class GridSettings(Settings):
     """The campaign's tile grid."""
 
@@ -673,6 +760,9 @@ class Config(Settings):
     data: Path = Field(Path(), description="folder from which relative input paths count")
     results: Path = Field(Path("results"), description="folder of all results")
     demo: DemoSettings | None = Field(None, description="synthetic corridor, for campaigns without real data")
+    fetch: FetchSettings | None = Field(
+        None, description="inputs that are downloaded, where `inputs` names them; without this section none are"
+    )
     consensus: ConsensusSettings | None = Field(None, description="outlines from votes, instead of `positives`")
     inputs: InputSettings = Field(description="files that the user brings")
     grid: GridSettings = Field(description="tile grid")
@@ -713,7 +803,22 @@ class Config(Settings):
                 "windows.window_px and inference.window_px must be equal: a network maps what it was taught"
             )
         self._check_purpose()
+        if self.fetch is not None:
+            self._check_fetch(self.fetch)
         return self
+
+    def _check_fetch(self, fetch: FetchSettings) -> None:
+        """What is fetched has a place in `inputs`, and bands that the campaign reads."""
+        if self.demo is not None:
+            raise ValueError("the sections demo and fetch exclude each other: both make the inputs")
+        catalogue, dem = self.inputs.catalogue, self.inputs.dem
+        if fetch.scenes is not None and (catalogue is None or catalogue.suffix != ".gpkg"):
+            raise ValueError("fetch.scenes needs inputs.catalogue, the .gpkg that it makes")
+        if fetch.dem is not None and (dem is None or dem.suffix not in (".tif", ".tiff")):
+            raise ValueError("fetch.dem needs inputs.dem, the .tif that it makes")
+        eight = fetch.scenes == "planetscope" and fetch.bundle == "analytic_8b_sr_udm2"
+        if eight and self.imagery.bands == (3, 2, 1):
+            raise ValueError("8-band scenes have red, green, blue in imagery.bands: [6, 4, 2], near infrared in 8")
 
     def _check_purpose(self) -> None:
         """A configuration maps slumps, or analyses an inventory, or both."""
@@ -737,6 +842,14 @@ class Config(Settings):
     def folder(self) -> Path:
         """The campaign's results folder."""
         return self.results / self.campaign
+
+    @property
+    def fetched(self) -> tuple[str, ...]:
+        """Keys of `inputs` whose files are downloaded."""
+        if self.fetch is None:
+            return ()
+        wanted = {"catalogue": self.fetch.scenes, "dem": self.fetch.dem}
+        return tuple(name for name, provider in wanted.items() if provider is not None)
 
     @property
     def consensus_folder(self) -> Path:
@@ -764,6 +877,8 @@ class Config(Settings):
         if self.demo is None:
             brought |= {f"inputs.{name}": path for name, path in self.inputs if path is not None}
             brought |= {f"images, {image.name}": image.path for image in self.images}
+        for name in self.fetched:
+            del brought[f"inputs.{name}"]
         if self.consensus is not None:
             brought["consensus.votes"] = self.consensus.votes
         return {key: self.data / path for key, path in brought.items()}

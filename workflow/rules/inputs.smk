@@ -174,5 +174,5 @@ rule catalogue:
     message:
         "Checking the scenes"
     shell:
-        "python -m slumpmap catalogue --grid {input.grid:q} --scenes {input.scenes:q} --years {params.years} {params.options}"
+        "python -m slumpmap check-scenes --grid {input.grid:q} --scenes {input.scenes:q} --years {params.years} {params.options}"
         " --out {output:q} 2> {log:q}"

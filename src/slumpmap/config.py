@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from slumpmap.errors import InputError
+from slumpmap.files import read_yaml
 from slumpmap.grid import Grid, box_area, check_projected
 from slumpmap.names import check_different, check_reviewer
 from slumpmap.recipes import Recipe, with_recipe
@@ -809,10 +809,7 @@ def read_values(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, unreadable, or holds no mapping.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, f"configuration cannot be read ({error})", "correct the path or the YAML") from error
+    values = read_yaml(path, "configuration")
     if not isinstance(values, Mapping):
         raise InputError(path, "configuration is not a mapping of sections", "see config/README.md")
     return dict(values)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 import uuid
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from slumpmap.errors import InputError
+
+# Values of a YAML file with its references written out. A campaign has some hundred.
+_MOST_NODES = 100_000
 
 
 @contextmanager
@@ -47,9 +53,61 @@ def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing, is not JSON, or is nested beyond all sense.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(path, f"not readable as JSON ({error})", "make it again, or correct the path") from error
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """Reads a YAML file, safely: plain values only, and no more of them than the file shows.
+
+    Args:
+        path: the file.
+        what: what it is to the user (`configuration`), for the message.
+
+    Raises:
+        InputError: the file is missing, is not YAML, is nested beyond all sense, or refers to itself or over and over
+            to its own parts, which would fill any memory ("billion laughs").
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as handle:
+            text = handle.read()
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        if tree is not None and _size(tree, {}) > _MOST_NODES:
+            raise ValueError(f"its references stand for more than {_MOST_NODES} values")
+        return yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "correct the path or the YAML") from error
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values that a node stands for once its references are written out; `known` are those under way, too."""
+    number = id(node)
+    if number in known:
+        if known[number] == 0:
+            raise ValueError("a part of it refers to itself")
+        return known[number]
+    known[number] = 0
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    known[number] = 1 + sum(_size(part, known) for part in parts)
+    return known[number]
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member of a ZIP that slumpmap wrote: stored as it is, so that none is larger than the file.
+
+    Raises:
+        KeyError: there is no such member.
+        zipfile.BadZipFile: it is compressed, which may stand for any size, or damaged.
+    """
+    member = archive.getinfo(name)
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+        raise zipfile.BadZipFile("it is compressed, but slumpmap stores without compression")
+    return archive.read(member)

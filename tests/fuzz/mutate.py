@@ -266,7 +266,9 @@ def yaml_text(data: bytes, rng: Random) -> bytes:
     lines = text.splitlines()
     number = rng.randrange(len(lines))
     key = lines[number].split(":")[0]
-    lines[number] = key + ": " + rng.choice((*TEXTS[:14], "2019-13-45", "!!python/object/apply:os.system [touch pwned]"))
+    lines[number] = (
+        key + ": " + rng.choice((*TEXTS[:14], "2019-13-45", "!!python/object/apply:os.system [touch pwned]"))
+    )
     whole = (
         _BOMB + text,
         _MERGED + text,
@@ -322,7 +324,7 @@ def csv_cells(data: bytes, rng: Random) -> bytes:
     return rng.choice((out, out, out, out, b"", b"\n", text.encode("utf-16"), out + b"\xff\xfe\x80", b'"'))
 
 
-# --- ZIP: packs, yearly probabilities, weights, packed inventories -----------------------------------------------------
+# --- ZIP: packs, yearly probabilities, weights, packed inventories ----------------------------------------------------
 
 
 def zip_members(data: bytes, rng: Random, inner: Mutator = flip_bits) -> bytes:

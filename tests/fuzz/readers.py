@@ -131,9 +131,18 @@ def _tiff(path: Path, values: NDArray[Any], nodata: float | None, size: float = 
     """A TIFF of blocks of 32 pixels."""
     options = {"tiled": True, "blockxsize": 32, "blockysize": 32} | options
     with rasterio.open(
-        path, "w", driver="GTiff", count=len(values), height=SIDE, width=SIDE, dtype=values.dtype, crs=CRS,
-        transform=Affine(size, 0, X, 0, -size, Y), nodata=nodata, **options,
-    ) as target:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        count=len(values),
+        height=SIDE,
+        width=SIDE,
+        dtype=values.dtype,
+        crs=CRS,
+        transform=Affine(size, 0, X, 0, -size, Y),
+        nodata=nodata,
+        **options,
+    ) as target:
         target.write(values)
 
 
@@ -156,16 +165,25 @@ def _slumps(first: str = "s") -> gpd.GeoDataFrame:
 
 def _candidates() -> gpd.GeoDataFrame:
     return _layer(
-        id=[f"01-c{n}" for n in range(4)], status=["new", "new", "known", "new"], score=[0.9, 0.8, 0.7, 0.6],
-        score_max=0.95, pixels=100, area_ha=0.09, nodata_share=0.0, at_edge=False,
-    )  # fmt: skip
+        id=[f"01-c{n}" for n in range(4)],
+        status=["new", "new", "known", "new"],
+        score=[0.9, 0.8, 0.7, 0.6],
+        score_max=0.95,
+        pixels=100,
+        area_ha=0.09,
+        nodata_share=0.0,
+        at_edge=False,
+    )
 
 
 def _rejected() -> gpd.GeoDataFrame:
     return _layer(
-        id=[f"r{n}" for n in range(4)], iteration=[1, 1, 2, 2], score=[0.9, 0.8, 0.7, 0.6],
-        use_as_negative=[True, False, True, True], is_slump=[False] * 4,
-    )  # fmt: skip
+        id=[f"r{n}" for n in range(4)],
+        iteration=[1, 1, 2, 2],
+        score=[0.9, 0.8, 0.7, 0.6],
+        use_as_negative=[True, False, True, True],
+        is_slump=[False] * 4,
+    )
 
 
 def _lines() -> gpd.GeoDataFrame:
@@ -175,7 +193,12 @@ def _lines() -> gpd.GeoDataFrame:
 
 def _decisions() -> gpd.GeoDataFrame:
     rows = undecided(_candidates())
-    rows.loc[0, ["is_slump", "probability", "seconds", "headwall"]] = [True, "high", 4.0, f"LINESTRING ({X} {Y}, {X + 9} {Y})"]
+    rows.loc[0, ["is_slump", "probability", "seconds", "headwall"]] = [
+        True,
+        "high",
+        4.0,
+        f"LINESTRING ({X} {Y}, {X + 9} {Y})",
+    ]
     rows.loc[1, ["is_slump", "use_as_negative", "note"]] = [False, True, "a pit"]
     return rows[rows["candidate_id"] != "01-c2"].reset_index(drop=True)
 
@@ -190,8 +213,14 @@ def _scene(folder: Path) -> None:
 def _catalogue(folder: Path) -> None:
     _scene(folder)
     footprint = shapely.box(X, Y - 3 * SIDE, X + 3 * SIDE, Y)
-    rows = {"path": ["20190801_040000_SR.tif"], "udm": ["20190801_040000_udm2.tif"], "acquired": ["2019-08-01T04:00:00Z"]}
-    write_layer(gpd.GeoDataFrame(rows | {"cloud_fraction": [0.1]}, geometry=[footprint], crs=CRS), folder / "scenes.gpkg")
+    rows = {
+        "path": ["20190801_040000_SR.tif"],
+        "udm": ["20190801_040000_udm2.tif"],
+        "acquired": ["2019-08-01T04:00:00Z"],
+    }
+    write_layer(
+        gpd.GeoDataFrame(rows | {"cloud_fraction": [0.1]}, geometry=[footprint], crs=CRS), folder / "scenes.gpkg"
+    )
 
 
 def _checked_catalogue(folder: Path) -> None:
@@ -201,9 +230,18 @@ def _checked_catalogue(folder: Path) -> None:
 
 def _card() -> ModelCard:
     return ModelCard(
-        settings=SMALL, mean=(90.0, 100.0, 80.0), std=(20.0, 21.0, 22.0), scaling={"low": 0, "high": 3000},
-        resolution=3.0, window_px=64, training_set="abc", steps=1, seed=1, metrics={"validation_iou": None}, versions={},
-    )  # fmt: skip
+        settings=SMALL,
+        mean=(90.0, 100.0, 80.0),
+        std=(20.0, 21.0, 22.0),
+        scaling={"low": 0, "high": 3000},
+        resolution=3.0,
+        window_px=64,
+        training_set="abc",
+        steps=1,
+        seed=1,
+        metrics={"validation_iou": None},
+        versions={},
+    )
 
 
 def _bundle(folder: Path) -> None:
@@ -225,11 +263,21 @@ def _gpkg(name: str, layer: Callable[[], gpd.GeoDataFrame]) -> Callable[[Path], 
 
 _CAPTURES = [{"by": ["anna"], "count": 3}, {"by": ["anna", "ben"], "count": 4}]
 _OUTCOME = {
-    "iteration": 1, "state": "decided", "positives": 14, "negatives": 12, "inferred": 90, "known": 10,
-    "rejected_before": 0, "inspected": 76, "new": 15, "total": 29, "known_found_again": 10, "captures": _CAPTURES,
+    "iteration": 1,
+    "state": "decided",
+    "positives": 14,
+    "negatives": 12,
+    "inferred": 90,
+    "known": 10,
+    "rejected_before": 0,
+    "inspected": 76,
+    "new": 15,
+    "total": 29,
+    "known_found_again": 10,
+    "captures": _CAPTURES,
     "reviews": {"anna": {"slump": 7, "reject": 60, "unsure": 2}, "ben": {"slump": 8, "reject": 61, "unsure": 0}},
     "waiting_for": {},
-}  # fmt: skip
+}
 _EVALUATION = {"truth": 41, "iterations": [{"iteration": n, "recall": 0.3 * n, "precision": 1.0} for n in (0, 1, 2)]}
 
 
@@ -276,7 +324,14 @@ def _training_set(folder: Path) -> None:
     write_layer(_slumps()[:1], folder / "positives.gpkg")
     settings = WindowSettings(window_px=32, overlap_px=8, buffer_m=30, block_m=90, validation_share=0.2)
     make_windows(
-        folder / "positives.gpkg", None, folder / "tiles", grid, settings, 1, folder / "windows.gpkg", folder / "windows.npy"
+        folder / "positives.gpkg",
+        None,
+        folder / "tiles",
+        grid,
+        settings,
+        1,
+        folder / "windows.gpkg",
+        folder / "windows.npy",
     )
 
 
@@ -297,14 +352,21 @@ def _desk(folder: Path) -> None:
     (folder / "campaign.yaml").write_text(
         json.dumps(
             {
-                "campaign": "toy", "data": ".", "results": "results",
+                "campaign": "toy",
+                "data": ".",
+                "results": "results",
                 "inputs": {"catalogue": "scenes.gpkg", "positives": "positives.gpkg"},
                 "grid": {"crs": CRS, "resolution": 3.0, "tile_px": SIDE, "bounds": [X, Y - 3 * SIDE, X + 3 * SIDE, Y]},
                 "imagery": {"years": [2017, 2018, 2019], "mapping_year": 2019},
-                "review": {"mode": "people", "reviewers": ["anna", "ben"], "adjudicator": "chen", "decisions": "decisions"},
+                "review": {
+                    "mode": "people",
+                    "reviewers": ["anna", "ben"],
+                    "adjudicator": "chen",
+                    "decisions": "decisions",
+                },
             }
         )
-    )  # fmt: skip
+    )
     with _inside(folder):
         config = read_config(Path("campaign.yaml"))
         iteration = config.folder / "iterations" / "01"
@@ -342,31 +404,68 @@ def _votes(folder: Path) -> None:
 
 
 _SELECTED = {
-    "factor": ["slope", "slope", "vegetation"], "class": ["5-10", "10-15", "meadow"], "low": [5.0, 10.0, None],
-    "high": [10.0, 15.0, None], "slump_share": [0.2, 0.6, 0.2], "landscape_share": [0.4, 0.3, 0.3], "note": [""] * 3,
-}  # fmt: skip
+    "factor": ["slope", "slope", "vegetation"],
+    "class": ["5-10", "10-15", "meadow"],
+    "low": [5.0, 10.0, None],
+    "high": [10.0, 15.0, None],
+    "slump_share": [0.2, 0.6, 0.2],
+    "landscape_share": [0.4, 0.3, 0.3],
+    "note": [""] * 3,
+}
 _BINS = {
-    "layer": ["slope", "slope", "aspect"], "class": ["0-5", "5-10", "N"], "low": [0.0, 5.0, None],
-    "high": [5.0, 10.0, None], "area_km2": [2.0, 3.0, 1.0], "share": [0.4, 0.6, 1.0],
-}  # fmt: skip
+    "layer": ["slope", "slope", "aspect"],
+    "class": ["0-5", "5-10", "N"],
+    "low": [0.0, 5.0, None],
+    "high": [5.0, 10.0, None],
+    "area_km2": [2.0, 3.0, 1.0],
+    "share": [0.4, 0.6, 1.0],
+}
 _NUMBERS = {
-    "campaign": "x", "study": "own", "synthetic": True, "near_road_m": 1000.0,
+    "campaign": "x",
+    "study": "own",
+    "synthetic": True,
+    "near_road_m": 1000.0,
     "numbers": {
-        "slumps": {"what": "slumps", "value": 4.0, "unit": "", "n": 4, "of": "slumps", "rests_on": "rows", "missing": ""},
-        "area_total": {"what": "area", "value": 9.1, "unit": "ha", "n": 4, "of": "slumps", "rests_on": "area", "missing": ""},
+        "slumps": {
+            "what": "slumps",
+            "value": 4.0,
+            "unit": "",
+            "n": 4,
+            "of": "slumps",
+            "rests_on": "rows",
+            "missing": "",
+        },
+        "area_total": {
+            "what": "area",
+            "value": 9.1,
+            "unit": "ha",
+            "n": 4,
+            "of": "slumps",
+            "rests_on": "area",
+            "missing": "",
+        },
     },
-}  # fmt: skip
+}
 _COMPARED = {
-    "name_a": "own", "name_b": "given", "zone_km2": 12.0, "road_buffer_m": 1000.0,
+    "name_a": "own",
+    "name_b": "given",
+    "zone_km2": 12.0,
+    "road_buffer_m": 1000.0,
     "a": {"slumps": 4, "outlines": 5, "counterpart": 3, "only_here": 1, "by_probability": {"low": 1, "medium": 1}},
     "b": {"slumps": 4, "outlines": 4, "counterpart": 3, "only_here": 1},
-}  # fmt: skip
+}
 _SCORES = {
-    "truth": 9, "mapped": 8, "ap_huang": 0.5, "ap_score": 0.6, "pixel_iou": 0.5, "pixel_f1": 0.7, "boundary_iou": 0.3,
+    "truth": 9,
+    "mapped": 8,
+    "ap_huang": 0.5,
+    "ap_score": 0.6,
+    "pixel_iou": 0.5,
+    "pixel_f1": 0.7,
+    "boundary_iou": 0.3,
     "polygons": [
         {"threshold": t, "precision": 0.5, "recall": 0.5, "f1": 0.5, "false_negatives": 2} for t in THRESHOLDS
     ],
-}  # fmt: skip
+}
 
 
 # --- readings --------------------------------------------------------------------------------------------------------
@@ -487,7 +586,14 @@ def _read_edited(folder: Path) -> None:
 
 
 def _read_ledger(folder: Path) -> None:
-    compare(folder / "polygons.gpkg", folder / "slumps.gpkg", folder / "rejected.gpkg", 2, LedgerSettings(), folder / "o.gpkg")
+    compare(
+        folder / "polygons.gpkg",
+        folder / "slumps.gpkg",
+        folder / "rejected.gpkg",
+        2,
+        LedgerSettings(),
+        folder / "o.gpkg",
+    )
 
 
 def _make_ledger(folder: Path) -> None:
@@ -511,9 +617,9 @@ def _read_labels(folder: Path) -> None:
 
 
 def _import(name: str) -> Callable[[Path], None]:
-    return lambda folder: import_inventory(
-        folder / name, folder / "slumps.gpkg", folder / "repairs.csv", target_crs=CRS
-    ) and None  # fmt: skip
+    return lambda folder: (
+        import_inventory(folder / name, folder / "slumps.gpkg", folder / "repairs.csv", target_crs=CRS) and None
+    )
 
 
 def _read_decided(folder: Path) -> None:
@@ -530,7 +636,9 @@ def _make_agreement(folder: Path) -> None:
     write_layer(_candidates(), folder / "candidates.gpkg")
     for name in ("anna", "ben"):
         write_layer(_decisions(), folder / f"{name}.gpkg")
-    _write_csv("anna.repeats.csv", {"candidate_id": ["01-c0"], "verdict": ["slump"], "repeat_verdict": ["reject"]})(folder)
+    _write_csv("anna.repeats.csv", {"candidate_id": ["01-c0"], "verdict": ["slump"], "repeat_verdict": ["reject"]})(
+        folder
+    )
 
 
 def _read_checkpoint(folder: Path) -> None:
@@ -567,13 +675,21 @@ def _study_area(name: str) -> Callable[[Path], None]:
 
 
 _TRAINING_LOG = {
-    "step": [1, 2, 3], "loss": [0.9, 0.5, 0.4], "learning_rate": [0.1, 0.1, 0.05],
-    "validation_loss": [None, 0.6, 0.5], "validation_ap": [None, 0.4, 0.6],
-}  # fmt: skip
+    "step": [1, 2, 3],
+    "loss": [0.9, 0.5, 0.4],
+    "learning_rate": [0.1, 0.1, 0.05],
+    "validation_loss": [None, 0.6, 0.5],
+    "validation_ap": [None, 0.4, 0.6],
+}
 _RELIABILITY = {
-    "low": [0.0, 0.5], "high": [0.5, 1.0], "count": [50, 40], "mean_predicted": [0.2, 0.8],
-    "observed_share": [0.1, 0.9], "brier_score": [0.1, 0.1], "expected_calibration_error": [0.1, 0.1],
-}  # fmt: skip
+    "low": [0.0, 0.5],
+    "high": [0.5, 1.0],
+    "count": [50, 40],
+    "mean_predicted": [0.2, 0.8],
+    "observed_share": [0.1, 0.9],
+    "brier_score": [0.1, 0.1],
+    "expected_calibration_error": [0.1, 0.1],
+}
 _LEGEND = {"code": [1, 2, 3], "name": ["meadow", "steppe", "desert, cold"]}
 
 
@@ -591,104 +707,258 @@ READERS: tuple[Reader, ...] = (
     # rasters
     Reader("scene", "20190801_040000_SR.tif", "tiff", _scene, _read_scene),
     Reader("udm2", "20190801_040000_udm2.tif", "tiff", _scene, _read_scene),
-    Reader("dem", "dem.tif", "tiff", lambda f: _tiff(f / "dem.tif", _noise(1, "float32", 4000, 4900), -9999), _read_dem),
+    Reader(
+        "dem", "dem.tif", "tiff", lambda f: _tiff(f / "dem.tif", _noise(1, "float32", 4000, 4900), -9999), _read_dem
+    ),
     Reader("class_raster", "vegetation.tif", "tiff", _class_raster, _read_class_raster),
     Reader(
-        "number_raster", "slope.tif", "tiff",
-        lambda f: write_raster(f / "slope.tif", _noise(1, "float32", 0, 40), _grid().transform, CRS, -1), _read_number_raster,
+        "number_raster",
+        "slope.tif",
+        "tiff",
+        lambda f: write_raster(f / "slope.tif", _noise(1, "float32", 0, 40), _grid().transform, CRS, -1),
+        _read_number_raster,
     ),
     Reader("image", "image.tif", "tiff", lambda f: _tiff(f / "image.tif", _noise(3), 0, compress="lzw"), _read_image),
-    Reader("votes", "votes.tif", "tiff", _votes,
-           lambda f: make_consensus(f / "votes.tif", _make_votes_settings(), CRS, f / "out")),
+    Reader(
+        "votes",
+        "votes.tif",
+        "tiff",
+        _votes,
+        lambda f: make_consensus(f / "votes.tif", _make_votes_settings(), CRS, f / "out"),
+    ),
     Reader("imagery_tile", "tiles/x000_y000.tif", "tiff", _tiles(3, 0), _read_mosaic(3, 0)),
     Reader("probability_tile", "tiles/x000_y000.tif", "tiff", _tiles(1, 255), _read_mosaic(1, 255)),
     Reader("mosaic_vrt", "tiles/mosaic.vrt", "vrt", _make_mosaic_file, _read_vrt, ("x000_y000.tif",)),
     Reader("yearly", "yearly.zip", "zip of tiff", _yearly, lambda f: list(read_all_yearly(f / "yearly.zip"))),
     # vectors
-    Reader("study_area", "area.gpkg", "gpkg", _gpkg("area.gpkg", lambda: _layer(id=list("abcd"))), _study_area("area.gpkg")),
-    Reader("study_area_geojson", "area.geojson", "geojson", lambda f: write_geojson(_slumps(), f / "area.geojson"),
-           _study_area("area.geojson")),
-    Reader("known_slumps", "known.gpkg", "gpkg", _gpkg("known.gpkg", _slumps),
-           lambda f: first_labels(f / "known.gpkg", None, _grid(), f / "labels")),
+    Reader(
+        "study_area", "area.gpkg", "gpkg", _gpkg("area.gpkg", lambda: _layer(id=list("abcd"))), _study_area("area.gpkg")
+    ),
+    Reader(
+        "study_area_geojson",
+        "area.geojson",
+        "geojson",
+        lambda f: write_geojson(_slumps(), f / "area.geojson"),
+        _study_area("area.geojson"),
+    ),
+    Reader(
+        "known_slumps",
+        "known.gpkg",
+        "gpkg",
+        _gpkg("known.gpkg", _slumps),
+        lambda f: first_labels(f / "known.gpkg", None, _grid(), f / "labels"),
+    ),
     Reader("labels", "positives.gpkg", "gpkg", _make_labels, _read_labels),
     Reader("rejected", "rejected.gpkg", "gpkg", _make_labels, _read_labels),
-    Reader("roads", "roads.gpkg", "gpkg", _gpkg("roads.gpkg", _lines),
-           lambda f: check_layers(_grid(), roads=f / "roads.gpkg")),
-    Reader("streams", "streams.geojson", "geojson", lambda f: write_geojson(_lines(), f / "streams.geojson"),
-           lambda f: read_layer(f / "streams.geojson", "streams", CRS, kinds=LINES)),
-    Reader("truth", "truth.gpkg", "gpkg", _gpkg("truth.gpkg", _slumps),
-           lambda f: check_layers(_grid(), truth=f / "truth.gpkg", training_area=f / "truth.gpkg")),
-    Reader("scene_catalogue", "scenes.gpkg", "gpkg", _catalogue,
-           lambda f: make_catalogue(f / "scenes.gpkg", _grid(), CompositeSettings(), [2019], f / "out.gpkg"),
-           ("grid",)),
-    Reader("checked_catalogue", "checked.gpkg", "gpkg", _checked_catalogue,
-           lambda f: (read_selected(f / "checked.gpkg"), scenes_used(f / "checked.gpkg"))),
+    Reader(
+        "roads",
+        "roads.gpkg",
+        "gpkg",
+        _gpkg("roads.gpkg", _lines),
+        lambda f: check_layers(_grid(), roads=f / "roads.gpkg"),
+    ),
+    Reader(
+        "streams",
+        "streams.geojson",
+        "geojson",
+        lambda f: write_geojson(_lines(), f / "streams.geojson"),
+        lambda f: read_layer(f / "streams.geojson", "streams", CRS, kinds=LINES),
+    ),
+    Reader(
+        "truth",
+        "truth.gpkg",
+        "gpkg",
+        _gpkg("truth.gpkg", _slumps),
+        lambda f: check_layers(_grid(), truth=f / "truth.gpkg", training_area=f / "truth.gpkg"),
+    ),
+    Reader(
+        "scene_catalogue",
+        "scenes.gpkg",
+        "gpkg",
+        _catalogue,
+        lambda f: make_catalogue(f / "scenes.gpkg", _grid(), CompositeSettings(), [2019], f / "out.gpkg"),
+        ("grid",),
+    ),
+    Reader(
+        "checked_catalogue",
+        "checked.gpkg",
+        "gpkg",
+        _checked_catalogue,
+        lambda f: (read_selected(f / "checked.gpkg"), scenes_used(f / "checked.gpkg")),
+    ),
     Reader("ledger", "polygons.gpkg", "gpkg", _make_ledger, _read_ledger),
     Reader("decisions", "anna.gpkg", "gpkg", _gpkg("anna.gpkg", _decisions), _read_decided),
     Reader("repeats", "anna.repeats.csv", "csv", _make_agreement, _read_agreement),
     Reader("qgis_edits", "edited.gpkg", "gpkg", _desk, _read_edited),
-    Reader("outlines", "ben.gpkg", "gpkg",
-           lambda f: (write_layer(_slumps(), f / "anna.gpkg"), write_layer(_slumps(), f / "ben.gpkg")),
-           lambda f: outline_agreement(read_outlines((f / "anna.gpkg", f / "ben.gpkg"))), ("outlines",)),
-    Reader("parts", "parts/x000_y000.parquet", "parquet", _parts,
-           lambda f: merge_parts(f / "parts", _grid(), f / "out.gpkg", 0.01, 8)),
-    Reader("evidence", "evidence.parquet", "parquet",
-           lambda f: pd.DataFrame({"id": ["a", "b"], "status": ["new", "new"]} | dict.fromkeys(TRAITS, 0.5)).to_parquet(
-               f / "evidence.parquet"),
-           lambda f: read_evidence(f / "evidence.parquet")),
+    Reader(
+        "outlines",
+        "ben.gpkg",
+        "gpkg",
+        lambda f: (write_layer(_slumps(), f / "anna.gpkg"), write_layer(_slumps(), f / "ben.gpkg")),
+        lambda f: outline_agreement(read_outlines((f / "anna.gpkg", f / "ben.gpkg"))),
+        ("outlines",),
+    ),
+    Reader(
+        "parts",
+        "parts/x000_y000.parquet",
+        "parquet",
+        _parts,
+        lambda f: merge_parts(f / "parts", _grid(), f / "out.gpkg", 0.01, 8),
+    ),
+    Reader(
+        "evidence",
+        "evidence.parquet",
+        "parquet",
+        lambda f: pd.DataFrame({"id": ["a", "b"], "status": ["new", "new"]} | dict.fromkeys(TRAITS, 0.5)).to_parquet(
+            f / "evidence.parquet"
+        ),
+        lambda f: read_evidence(f / "evidence.parquet"),
+    ),
     # imports
     Reader("import_gpkg", "given.gpkg", "gpkg", _gpkg("given.gpkg", _slumps), _import("given.gpkg")),
-    Reader("import_geojson", "given.geojson", "geojson", lambda f: write_geojson(_slumps(), f / "given.geojson"),
-           _import("given.geojson")),
-    Reader("import_parquet", "given.parquet", "parquet", lambda f: write_parquet(_slumps(), f / "given.parquet"),
-           _import("given.parquet")),
+    Reader(
+        "import_geojson",
+        "given.geojson",
+        "geojson",
+        lambda f: write_geojson(_slumps(), f / "given.geojson"),
+        _import("given.geojson"),
+    ),
+    Reader(
+        "import_parquet",
+        "given.parquet",
+        "parquet",
+        lambda f: write_parquet(_slumps(), f / "given.parquet"),
+        _import("given.parquet"),
+    ),
     Reader("import_shp", "given.shp", "shp", _given_shapefile, _import("given.shp")),
     Reader("import_dbf", "given.dbf", "shp", _given_shapefile, _import("given.shp"), ("given.shp",)),
     Reader("import_zip", "given.zip", "zip of json", _packed_inventory, _import("given.zip")),
     # JSON
     Reader("grid_json", "grid.json", "json", _write_grid, _read_grid),
-    Reader("scaling", "scaling.json", "json", _write_json("scaling.json", {"low": [0, 0, 0], "high": [9, 9, 9]}),
-           lambda f: read_scaling(f / "scaling.json")),
-    Reader("outcome", "outcome.json", "json", _with_outcome,
-           lambda f: (table2([f / "outcome.json"], f / "a.csv", f / "a.md"),
-                      write_missing([f / "outcome.json"], None, None, f / "a.png"))),
-    Reader("evaluation", "evaluation.json", "json", _with_outcome,
-           lambda f: (table2([f / "outcome.json"], f / "a.csv", f / "a.md", f / "evaluation.json"))),
-    Reader("scores", "scores.json", "json", _write_json("scores.json", _SCORES),
-           lambda f: write_table([f / "scores.json"], f / "table.csv")),
-    Reader("numbers", "summary.json", "json", _write_json("summary.json", _NUMBERS),
-           lambda f: read_numbers(f / "summary.json")),
-    Reader("landscape", "landscape.json", "json",
-           _write_json("landscape.json", {"area_km2": 9.0, "omissions": [{"layer": "soil", "reason": "not given"}]}),
-           lambda f: why_absent(f, "soil")),
+    Reader(
+        "scaling",
+        "scaling.json",
+        "json",
+        _write_json("scaling.json", {"low": [0, 0, 0], "high": [9, 9, 9]}),
+        lambda f: read_scaling(f / "scaling.json"),
+    ),
+    Reader(
+        "outcome",
+        "outcome.json",
+        "json",
+        _with_outcome,
+        lambda f: (
+            table2([f / "outcome.json"], f / "a.csv", f / "a.md"),
+            write_missing([f / "outcome.json"], None, None, f / "a.png"),
+        ),
+    ),
+    Reader(
+        "evaluation",
+        "evaluation.json",
+        "json",
+        _with_outcome,
+        lambda f: table2([f / "outcome.json"], f / "a.csv", f / "a.md", f / "evaluation.json"),
+    ),
+    Reader(
+        "scores",
+        "scores.json",
+        "json",
+        _write_json("scores.json", _SCORES),
+        lambda f: write_table([f / "scores.json"], f / "table.csv"),
+    ),
+    Reader(
+        "numbers",
+        "summary.json",
+        "json",
+        _write_json("summary.json", _NUMBERS),
+        lambda f: read_numbers(f / "summary.json"),
+    ),
+    Reader(
+        "landscape",
+        "landscape.json",
+        "json",
+        _write_json("landscape.json", {"area_km2": 9.0, "omissions": [{"layer": "soil", "reason": "not given"}]}),
+        lambda f: why_absent(f, "soil"),
+    ),
     # tables
-    Reader("legend", "legend.csv", "csv", _write_csv("legend.csv", _LEGEND), lambda f: read_legend(f / "legend.csv", "soil")),
-    Reader("training_log", "log.csv", "csv", _write_csv("log.csv", _TRAINING_LOG),
-           lambda f: training_curves(f / "log.csv", f / "a.png")),
-    Reader("reliability", "reliability.csv", "csv", _write_csv("reliability.csv", _RELIABILITY),
-           lambda f: reliability_plot({"a": f / "reliability.csv"}, f / "a.png")),
-    Reader("curve", "curve.csv", "csv",
-           _write_csv("curve.csv", {"score": [0.9, 0.5], "precision": [1.0, 0.5], "recall": [0.4, 0.8]}),
-           lambda f: precision_recall_plot({"a": f / "curve.csv"}, f / "a.png", "")),
-    Reader("benchmarks", "benchmarks/train.tsv", "csv", _table_of_benchmarks,
-           lambda f: (campaign_cost(f / "benchmarks"), job_costs(f / "benchmarks"))),
+    Reader(
+        "legend",
+        "legend.csv",
+        "csv",
+        _write_csv("legend.csv", _LEGEND),
+        lambda f: read_legend(f / "legend.csv", "soil"),
+    ),
+    Reader(
+        "training_log",
+        "log.csv",
+        "csv",
+        _write_csv("log.csv", _TRAINING_LOG),
+        lambda f: training_curves(f / "log.csv", f / "a.png"),
+    ),
+    Reader(
+        "reliability",
+        "reliability.csv",
+        "csv",
+        _write_csv("reliability.csv", _RELIABILITY),
+        lambda f: reliability_plot({"a": f / "reliability.csv"}, f / "a.png"),
+    ),
+    Reader(
+        "curve",
+        "curve.csv",
+        "csv",
+        _write_csv("curve.csv", {"score": [0.9, 0.5], "precision": [1.0, 0.5], "recall": [0.4, 0.8]}),
+        lambda f: precision_recall_plot({"a": f / "curve.csv"}, f / "a.png", ""),
+    ),
+    Reader(
+        "benchmarks",
+        "benchmarks/train.tsv",
+        "csv",
+        _table_of_benchmarks,
+        lambda f: (campaign_cost(f / "benchmarks"), job_costs(f / "benchmarks")),
+    ),
     Reader("bins", "bins.csv", "csv", _write_csv("bins.csv", _BINS), lambda f: read_bins(f)),
-    Reader("selection", "selection.csv", "csv", _write_csv("selection.csv", _SELECTED),
-           lambda f: classes_of(read_selection(f / "selection.csv"), "slope")),
+    Reader(
+        "selection",
+        "selection.csv",
+        "csv",
+        _write_csv("selection.csv", _SELECTED),
+        lambda f: classes_of(read_selection(f / "selection.csv"), "slope"),
+    ),
     Reader("site_table", "table1.csv", "csv", _write_csv("table1.csv", _LEGEND), _site_table),
     # campaigns, models, rooms
-    Reader("campaign", "campaign.yaml", "yaml",
-           lambda f: (f / "campaign.yaml").write_text((ROOT / "config" / "tiny.yaml").read_text()), _read_yaml),
-    Reader("recipe", "campaign.yaml", "yaml",
-           lambda f: (f / "campaign.yaml").write_text(
-               "recipe: xia2022\n" + (ROOT / "config" / "tiny.yaml").read_text().replace("output_stride", "#")),
-           _read_yaml),
+    Reader(
+        "campaign",
+        "campaign.yaml",
+        "yaml",
+        lambda f: (f / "campaign.yaml").write_text((ROOT / "config" / "tiny.yaml").read_text()),
+        _read_yaml,
+    ),
+    Reader(
+        "recipe",
+        "campaign.yaml",
+        "yaml",
+        lambda f: (f / "campaign.yaml").write_text(
+            "recipe: xia2022\n" + (ROOT / "config" / "tiny.yaml").read_text().replace("output_stride", "#")
+        ),
+        _read_yaml,
+    ),
     Reader("model_card", "model.json", "json", _bundle, _read_card),
     Reader("weights", "weights.safetensors", "safetensors", _bundle, _read_weights, ("model.json",)),
-    Reader("encoder", "encoder.pth", "torch", _make_encoder,
-           lambda f: build_network(_encoder(f / "encoder.pth"), pretrained=True)),
+    Reader(
+        "encoder",
+        "encoder.pth",
+        "torch",
+        _make_encoder,
+        lambda f: build_network(_encoder(f / "encoder.pth"), pretrained=True),
+    ),
     Reader("checkpoint", "last.pt", "torch", _make_checkpoint, _read_checkpoint),
-    Reader("training_set", "windows.npy", "npy", _training_set, lambda f: read_windows(f / "windows.gpkg", f / "windows.npy")),
+    Reader(
+        "training_set",
+        "windows.npy",
+        "npy",
+        _training_set,
+        lambda f: read_windows(f / "windows.gpkg", f / "windows.npy"),
+    ),
     Reader("pack", "chips.zip", "zip of json", _pack, _read_pack),
     Reader("store", "anna.sqlite", "sqlite", _store, _read_store),
-)  # fmt: skip
+)

@@ -67,26 +67,37 @@ def opened(path: Path, what: str, remedy: str) -> DatasetReader:
     except (RasterioError, ValueError) as error:
         raise InputError(path, f"{what} cannot be read ({error})", remedy) from error
     try:
-        _check_header(Path(path), what, dataset)
+        check_header(Path(path), what, dataset, Path(path).stat().st_size)
     except InputError:
         dataset.close()
         raise
     return dataset
 
 
-def _check_header(path: Path, what: str, dataset: DatasetReader) -> None:
+def check_header(path: Path, what: str, dataset: DatasetReader, length: int) -> None:
     """Refuses a TIFF whose header promises what the file cannot hold, before anything believes it.
 
     Each block has an offset and a length in the file, two bytes each at least, also where it is a hole in a sparse
     file. A block is read whole, so that one of gigabytes, which no program writes, would fill the memory.
+
+    Args:
+        path: the file, for the message.
+        what: what it is to the user, for the message.
+        dataset: the file or a part of it.
+        length: of the TIFF, bytes.
+
+    Raises:
+        InputError: it cannot be.
     """
     if dataset.driver not in {"GTiff", "COG"}:
         return
     height, width = dataset.block_shapes[0]
     blocks = -(-dataset.height // height) * -(-dataset.width // width)
     together = dataset.count if dataset.interleaving is not None and dataset.interleaving.name == "pixel" else 1
-    size = height * width * together * max(np.dtype(name).itemsize for name in set(dataset.dtypes))
-    if 2 * blocks > path.stat().st_size or size > _MOST_BLOCK_BYTES:
+    # NumPy does not know all of GDAL's complex types.
+    cell = max(16 if "complex" in name else np.dtype(name).itemsize for name in set(dataset.dtypes))
+    size = height * width * together * cell
+    if 2 * blocks > length or size > _MOST_BLOCK_BYTES:
         shape = f"{dataset.count} bands of {dataset.height} x {dataset.width} pixels"
         raise InputError(path, f"{what} cannot hold the {shape} that its header promises", "copy or download it again")
 

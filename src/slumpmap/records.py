@@ -61,11 +61,24 @@ class Evaluation(Record):
     iterations: list[After]
 
 
+class Missed(Record):
+    """Slumps that no polygon overlaps more than a threshold."""
+
+    threshold: float
+    false_negatives: int
+
+
+class Part(Record):
+    """scores.json, as far as it tells what was missed of a part that was kept from a model."""
+
+    truth: int
+    polygons: list[Missed]
+
+
 class AtIou(Record):
     """Scores of the polygons that overlap more than a threshold."""
 
     threshold: float
-    false_negatives: int
     precision: float | None
     recall: float | None
     f1: float | None

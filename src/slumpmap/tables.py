@@ -40,7 +40,7 @@ def read_csv(
         InputError: the file is missing, unreadable, lacks a column, or has something else than numbers in one.
     """
     try:
-        table = pd.read_csv(path, **options)
+        table: pd.DataFrame = pd.read_csv(path, **options)
     except (OSError, ValueError, OverflowError) as error:
         raise InputError(path, f"{what} is not readable as CSV ({error})", _AGAIN) from error
     missing = [name for name in (*columns, *numbers) if name not in table]

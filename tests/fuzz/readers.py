@@ -877,7 +877,9 @@ READERS: tuple[Reader, ...] = (
         "landscape",
         "landscape.json",
         "json",
-        _write_json("landscape.json", {"area_km2": 9.0, "omissions": [{"layer": "soil", "reason": "not given"}]}),
+        _write_json(
+            "landscape.json", {"area_km2": 9.0, "layers": {}, "omissions": [{"layer": "soil", "reason": "not given"}]}
+        ),
         lambda f: why_absent(f, "soil"),
     ),
     # tables

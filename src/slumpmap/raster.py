@@ -33,7 +33,7 @@ PROBABILITY_SCALE = 254
 # Blocks of this size serve both whole-tile reads and the narrow halo strips of neighbours.
 BLOCK_PX = 512
 # A block in memory, all bands that lie together.
-_MOST_BLOCK_BYTES = 2**29
+_MOST_BLOCK_BYTES = 2**28
 
 
 @contextmanager

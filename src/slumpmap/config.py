@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from slumpmap.errors import InputError
-from slumpmap.files import read_yaml
+from slumpmap.files import fault_of_path, read_yaml
 from slumpmap.grid import Grid, box_area, check_projected
 from slumpmap.names import check_different, check_reviewer
 from slumpmap.recipes import Recipe, with_recipe
@@ -37,6 +37,14 @@ class Settings(BaseModel):
     """Base of all sections: unknown keys are errors, values never change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="after")
+    def _paths_that_every_step_can_take(self) -> Self:
+        for name, value in self:
+            for path in value if isinstance(value, tuple) else (value,):
+                if isinstance(path, Path) and (fault := fault_of_path(path)):
+                    raise ValueError(f"the path of {name} {fault}; rename the file or folder")
+        return self
 
 
 class DemoSettings(Settings):
@@ -663,7 +671,9 @@ class RunSettings(Settings):
 class Config(Settings):
     """A whole campaign."""
 
-    campaign: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="name of the campaign and its folder")
+    campaign: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100, description="name of the campaign and its folder"
+    )
     seed: Count = Field(1, description="seed of every random choice: split, training, simulated experts")
     recipe: Recipe = Field(
         "default",

@@ -15,6 +15,10 @@ import yaml
 
 from slumpmap.errors import InputError
 
+# GDAL's programs take a path with one of these for an address: a member of an archive, parameters, a query.
+ADDRESS_MARKS = "!;?"
+# File systems take 255 bytes; slumpmap writes beside some files under longer names.
+_MOST_BYTES_OF_NAME = 240
 # Values of a YAML file with its references written out. A campaign has some hundred.
 _MOST_NODES = 100_000
 
@@ -111,3 +115,18 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
         raise zipfile.BadZipFile("it is compressed, but slumpmap stores without compression")
     return archive.read(member)
+
+
+def fault_of_path(path: Path) -> str | None:
+    """Why a path cannot go through the whole workflow, in words that follow on its name; None where it can."""
+    text = str(path)
+    if not text.isprintable():
+        return "holds a line break or another character that cannot be seen"
+    # Snakemake takes braces for places to fill, quoted or not.
+    if "{" in text or "}" in text:
+        return "holds a brace, { or }"
+    if any(mark in text for mark in ADDRESS_MARKS):
+        return "holds one of ! ; ?, which GDAL takes for parts of an address"
+    if any(len(part.encode()) > _MOST_BYTES_OF_NAME for part in path.parts):
+        return f"has a name of more than {_MOST_BYTES_OF_NAME} bytes"
+    return None

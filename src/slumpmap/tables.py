@@ -9,13 +9,16 @@ from typing import Any
 import pandas as pd
 
 from slumpmap.errors import InputError
+from slumpmap.files import atomic
 
 _AGAIN = "make it again, or correct the path"
+# With these a spreadsheet begins a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # What pandas and Arrow raise on a damaged Parquet file: of the file itself, of the JSON in its head, of its sizes.
 PARQUET_ERRORS = (
     OSError,
     ValueError,
-    KeyError,
+    LookupError,
     TypeError,
     AttributeError,
     NotImplementedError,
@@ -72,3 +75,31 @@ def read_parquet(path: Path, what: str, columns: Sequence[str] | None = None) ->
         return table
     except PARQUET_ERRORS as error:
         raise InputError(path, f"{what} cannot be read ({error})", "remove it and run the workflow again") from error
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Writes a CSV file for people, atomically, without the index.
+
+    A text that a spreadsheet would take for a formula, which may run a program, gets an apostrophe in front; numbers
+    stay as they are. Line breaks in a text are single ones. https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    harmless = table.copy()
+    for name in harmless.select_dtypes(["object", "string", "category"]):
+        harmless[name] = harmless[name].astype(object).map(_harmless, na_action="ignore")
+    harmless.columns = [_harmless(name) for name in harmless.columns]
+    with atomic(path) as temporary:
+        harmless.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    # Readers take a carriage return for the end of a row, and it is not quoted.
+    plain = value.replace("\r\n", "\n").replace("\r", "\n")
+    if not value.startswith(_FORMULA):
+        return plain
+    try:
+        float(value)
+    except ValueError:
+        return f"'{plain}"
+    return value

@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError, ProjError
 from shapely.errors import GEOSException
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
+from slumpmap.files import ADDRESS_MARKS, atomic
 from slumpmap.tables import PARQUET_ERRORS
 
 # GeoPackage stores the time of writing; a fixed one keeps equal content equal to the byte.
@@ -127,12 +127,26 @@ def open_layer(path: Path | str, what: str, **options: Any) -> gpd.GeoDataFrame 
     Raises:
         InputError: the file is missing or unreadable.
     """
-    if not str(path).startswith("/vsi") and not Path(path).exists():
-        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+    _check_there(path, what)
     with reading(path, what):
         if Path(path).suffix == ".parquet":
             return gpd.read_parquet(path, **options)
         return pyogrio.read_dataframe(path, **options)
+
+
+def _check_there(path: Path | str, what: str) -> None:
+    if str(path).startswith("/vsi"):
+        return
+    _check_path(Path(path), what)
+    if not Path(path).exists():
+        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+
+
+def _check_path(path: Path, what: str) -> None:
+    """Refuses a path that pyogrio would not open, but another one that it makes of it."""
+    if any(mark in str(path) for mark in ADDRESS_MARKS):
+        fault = f"{what} has one of ! ; ? in its path, which GDAL takes for parts of an address"
+        raise InputError(path, fault, "rename the file or folder")
 
 
 @contextmanager
@@ -148,17 +162,19 @@ def reading(path: Path | str, what: str, remedy: str = "replace the file") -> It
         raise InputError(path, f"{what} cannot be read ({error})", remedy) from error
 
 
-def layers_in(path: Path, what: str) -> list[str]:
+def layers_in(path: Path | str, what: str) -> list[str]:
     """Names of a file's layers with geometries, in its order; of a GeoParquet file there is one.
+
+    Args:
+        path: the file; what GDAL calls `/vsi...` too.
+        what: what the file is to the user, for the message.
 
     Raises:
         InputError: the file is missing or unreadable.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
-    if path.suffix == ".parquet":
-        return [path.stem]
+    _check_there(path, what)
+    if Path(path).suffix == ".parquet":
+        return [Path(path).stem]
     with reading(path, what):
         return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
 
@@ -188,6 +204,7 @@ def write_layer(layer: gpd.GeoDataFrame, path: Path, finish: Callable[[Path], No
         path: the file to make.
         finish: what is done with the file before it takes its name; where it raises, `path` stays as it was.
     """
+    _check_path(Path(path), "layer")
     kinds = set(layer.geom_type.dropna().unique())
     with atomic(path) as temporary:
         pyogrio.write_dataframe(

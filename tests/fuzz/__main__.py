@@ -51,7 +51,8 @@ def main() -> int:
             _share(chosen[number :: options.jobs], numbers, options.save.resolve(), file, options.case is not None)
             os._exit(0)
         children.append(child)
-    if any([os.waitpid(child, 0)[1] for child in children]):
+    ends = [os.waitpid(child, 0)[1] for child in children]
+    if any(ends):
         return 2
     results = [Result(**json.loads(line)) for file in files for line in file.read_text().splitlines()]
     print(table(results, chosen))

@@ -777,7 +777,7 @@ READERS: tuple[Reader, ...] = (
         "gpkg",
         _catalogue,
         lambda f: make_catalogue(f / "scenes.gpkg", _grid(), CompositeSettings(), [2019], f / "out.gpkg"),
-        ("grid",),
+        ("/work/",),
     ),
     Reader(
         "checked_catalogue",

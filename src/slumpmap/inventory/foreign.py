@@ -25,9 +25,9 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
 from slumpmap.labels import SLUMP_COLUMNS
-from slumpmap.vector import open_layer, reading, write_layer
+from slumpmap.tables import write_csv
+from slumpmap.vector import layers_in, open_layer, reading, write_layer
 
 Flags = NDArray[np.bool_]
 
@@ -195,8 +195,7 @@ def import_inventory(path: Path, out: Path, out_repairs: Path, **options: Any) -
 
 def write_repairs(foreign: Foreign, out: Path) -> None:
     """Writes the table of repairs as CSV."""
-    with atomic(out) as temporary:
-        foreign.repairs.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(foreign.repairs, out)
 
 
 def _open(
@@ -245,8 +244,7 @@ def _source(path: Path, layer: str | None) -> tuple[str, str]:
         layer = None if layer in (PurePosixPath(source).stem, PurePosixPath(source).name) else layer
     elif not path.exists():
         raise InputError(path, "inventory file is missing", "correct the path or bring the file")
-    with reading(path, "inventory", "replace the file, with all its parts"):
-        layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
+    layers = layers_in(source, "inventory")
     if not layers:
         raise InputError(path, "inventory has no geometries", "give a layer with outlines")
     return source, _only([name for name in layers if layer in (None, name)], layers, path, "layer")

@@ -167,7 +167,7 @@ def measured(engine: str, layers: Sequence[Path], polygons: Path, count: int) ->
     process.join()
     if process.exitcode:
         sys.exit(f"{engine} failed")
-    with np.load(out) as found:
+    with np.load(out, allow_pickle=False) as found:
         return found["seconds"], float(found["memory"]), found["values"]
 
 

@@ -116,12 +116,24 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
     assert Grid.read(tmp_path / "grid.json") == made
 
 
-@pytest.mark.parametrize("content", [None, "{", "{}", '{"area_wkt": "POLYGON"}'])
+STORED = '{"crs": "EPSG:32646", "x0": 0, "y0": 0, "resolution": 3, "tile_px": 64, "area_wkt": "POLYGON"}'
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", STORED])
 def test_unreadable_grid(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "grid.json").write_text(content)
-    with pytest.raises(InputError, match="not a readable grid"):
+    with pytest.raises(InputError, match=r"grid\.json: (not readable as JSON|grid lacks|not a readable grid)"):
         Grid.read(tmp_path / "grid.json")
+
+
+def test_grid_of_more_tiles_than_anybody_can_map_is_refused(tmp_path: Path) -> None:
+    made = Grid.over(box(0, 0, 9000, 9000), CRS, 3.0, 64)
+    (tmp_path / "grid.json").write_text(made.to_json().replace('"resolution": 3.0', '"resolution": 1e-5'))
+    with pytest.raises(InputError, match=r"grid\.json: the study area takes 1\.98e\+14 tiles"):
+        Grid.read(tmp_path / "grid.json")
+    with pytest.raises(InputError, match=r"tiles of 2 pixels of 0\.001 m"):
+        Grid.over(box(0, 0, 9000, 9000), CRS, 0.001, 2)
 
 
 @pytest.mark.parametrize(

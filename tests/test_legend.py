@@ -26,7 +26,7 @@ def test_values_rise_and_other_columns_are_left_alone(tmp_path):
         ("code,name\n1.5,a\n", "code '1.5' in the legend of soil is no whole number"),
         ("code,name\nx,a\n", "code 'x' in the legend of soil is no whole number"),
         ("code,name\n1,a\n2, \n", "code '2' in the legend of soil has no name"),
-        ("", "cannot be read"),
+        ("", "legend of soil is not readable as CSV"),
     ],
 )
 def test_refusals(tmp_path, text, message):

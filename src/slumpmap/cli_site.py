@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from slumpmap import observed
 from slumpmap.config import check_config, read_config
 from slumpmap.errors import InputError
-from slumpmap.sidecar import observed
 
 FILE = click.Path(path_type=Path)
 grid_option = click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from slumpmap.errors import InputError
+from slumpmap.files import fault_of_path, read_yaml
 from slumpmap.grid import Grid, box_area, check_projected
 from slumpmap.names import check_different, check_reviewer
 from slumpmap.recipes import Recipe, with_recipe
@@ -37,6 +37,14 @@ class Settings(BaseModel):
     """Base of all sections: unknown keys are errors, values never change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="after")
+    def _paths_that_every_step_can_take(self) -> Self:
+        for name, value in self:
+            for path in value if isinstance(value, tuple) else (value,):
+                if isinstance(path, Path) and (fault := fault_of_path(path)):
+                    raise ValueError(f"the path of {name} {fault}; rename the file or folder")
+        return self
 
 
 class DemoSettings(Settings):
@@ -750,7 +758,9 @@ class RunSettings(Settings):
 class Config(Settings):
     """A whole campaign."""
 
-    campaign: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="name of the campaign and its folder")
+    campaign: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100, description="name of the campaign and its folder"
+    )
     seed: Count = Field(1, description="seed of every random choice: split, training, simulated experts")
     recipe: Recipe = Field(
         "default",
@@ -933,10 +943,7 @@ def read_values(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, unreadable, or holds no mapping.
     """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, f"configuration cannot be read ({error})", "correct the path or the YAML") from error
+    values = read_yaml(path, "configuration")
     if not isinstance(values, Mapping):
         raise InputError(path, "configuration is not a mapping of sections", "see config/README.md")
     return dict(values)

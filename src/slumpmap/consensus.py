@@ -12,7 +12,7 @@ from rasterio.features import shapes
 from slumpmap.config import ConsensusSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import box_area
-from slumpmap.raster import open_raster
+from slumpmap.raster import open_raster, reading
 from slumpmap.vector import write_layer
 
 
@@ -35,7 +35,8 @@ def make_consensus(votes: Path, settings: ConsensusSettings, crs: str, out: Path
     with open_raster(votes, "votes") as dataset:
         if dataset.crs != crs:
             raise InputError(votes, f"votes are in {dataset.crs}, the grid in {crs}", "set grid.crs to the votes' CRS")
-        chosen = (dataset.read(1) >= settings.at_least).astype(np.uint8)
+        with reading(votes, "votes"):
+            chosen = (dataset.read(1) >= settings.at_least).astype(np.uint8)
         outlines = [
             shapely.geometry.shape(geometry)
             for geometry, _ in shapes(chosen, mask=chosen > 0, connectivity=4, transform=dataset.transform)

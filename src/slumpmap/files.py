@@ -8,19 +8,29 @@ import os
 import shutil
 import tempfile
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from slumpmap import observed
 from slumpmap.errors import InputError
-from slumpmap.sidecar import observed
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # GDAL tells of a full disk in words of its own. Where less than this is left, that was the reason.
 _NOTHING_LEFT = 2**22
 # What to do about a damaged file, which may be the user's or slumpmap's own.
 REPLACE = "replace the file, or, if the workflow made it, remove it and run the workflow again"
+
+# GDAL's programs take a path with one of these for an address: a member of an archive, parameters, a query.
+ADDRESS_MARKS = "!;?"
+# File systems take 255 bytes; slumpmap writes beside some files under longer names.
+_MOST_BYTES_OF_NAME = 240
+# Values of a YAML file with its references written out. A campaign has some hundred.
+_MOST_NODES = 100_000
 
 
 @contextmanager
@@ -124,9 +134,76 @@ def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing, is not JSON, or is nested beyond all sense.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(path, f"not readable as JSON ({error})", REPLACE) from error
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """Reads a YAML file, safely: plain values only, and no more of them than the file shows.
+
+    Args:
+        path: the file.
+        what: what it is to the user (`configuration`), for the message.
+
+    Raises:
+        InputError: the file is missing, is not YAML, is nested beyond all sense, or refers to itself or over and over
+            to its own parts, which would fill any memory ("billion laughs").
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as handle:
+            text = handle.read()
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        if tree is not None and _size(tree, {}) > _MOST_NODES:
+            raise ValueError(f"its references stand for more than {_MOST_NODES} values")
+        return yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(path, f"{what} cannot be read ({error})", "correct the path or the YAML") from error
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values that a node stands for once its references are written out; `known` are those under way, too."""
+    number = id(node)
+    if number in known:
+        if known[number] == 0:
+            raise ValueError("a part of it refers to itself")
+        return known[number]
+    known[number] = 0
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    known[number] = 1 + sum(_size(part, known) for part in parts)
+    return known[number]
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member of a ZIP that slumpmap wrote: stored as it is, so that none is larger than the file.
+
+    Raises:
+        KeyError: there is no such member.
+        zipfile.BadZipFile: it is compressed, which may stand for any size, or damaged.
+    """
+    member = archive.getinfo(name)
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+        raise zipfile.BadZipFile("it is compressed, but slumpmap stores without compression")
+    return archive.read(member)
+
+
+def fault_of_path(path: Path) -> str | None:
+    """Why a path cannot go through the whole workflow, in words that follow on its name; None where it can."""
+    text = str(path)
+    if not text.isprintable():
+        return "holds a line break or another character that cannot be seen"
+    # Snakemake takes braces for places to fill, quoted or not.
+    if "{" in text or "}" in text:
+        return "holds a brace, { or }"
+    if any(mark in text for mark in ADDRESS_MARKS):
+        return "holds one of ! ; ?, which GDAL takes for parts of an address"
+    if any(len(part.encode()) > _MOST_BYTES_OF_NAME for part in path.parts):
+        return f"has a name of more than {_MOST_BYTES_OF_NAME} bytes"
+    return None

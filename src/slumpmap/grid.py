@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from pydantic import Field
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.transform import Affine
@@ -24,9 +25,23 @@ from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from slumpmap.errors import InputError
+from slumpmap.records import Record, read_record
 
 # Square metres.
 HECTARE = 10_000.0
+# The Qinghai-Tibet Plateau in tiles of 512 pixels of 3 m takes a million.
+_MOST_TILES = 4_000_000
+
+
+class _Stored(Record):
+    """grid.json."""
+
+    crs: str
+    x0: float
+    y0: float
+    resolution: float = Field(gt=0)
+    tile_px: int = Field(gt=0)
+    area_wkt: str
 
 
 @dataclass(frozen=True, order=True)
@@ -92,12 +107,25 @@ class Grid:
             InputError: the CRS is unknown, geographic or not in metres, or the area is empty.
         """
         check_projected(crs, source)
-        if area.is_empty or area.area == 0:
-            raise InputError(source, "the study area is empty", "give a polygon or bounds with an area")
+        _check_shape(area, source)
         west, _, _, north = area.bounds
         x0 = math.floor(west / resolution) * resolution
         y0 = math.ceil(north / resolution) * resolution
-        return cls(crs, x0, y0, resolution, tile_px, area)
+        grid = cls(crs, x0, y0, resolution, tile_px, area)
+        grid._check_area(source)
+        return grid
+
+    def _check_area(self, source: str) -> None:
+        """Refuses an area that lies apart from the origin, or takes more tiles than anybody can map."""
+        _check_shape(self.area, source)
+        west, south, east, north = self.area.bounds
+        side = self.resolution * self.tile_px
+        if west < self.x0 - self.resolution or north > self.y0 + self.resolution:
+            raise InputError(source, "the study area does not lie on the grid", "remove it and run the workflow again")
+        tiles = ((east - self.x0) / side + 1) * ((self.y0 - south) / side + 1)
+        if tiles > _MOST_TILES:
+            fault = f"the study area takes {tiles:.3g} tiles of {self.tile_px} pixels of {self.resolution:g} m"
+            raise InputError(source, fault, f"choose coarser pixels or larger tiles, {_MOST_TILES} at most")
 
     @cached_property
     def tiles(self) -> tuple[Tile, ...]:
@@ -208,12 +236,20 @@ class Grid:
         Raises:
             InputError: the file is missing or is not a grid.
         """
+        values = read_record(path, _Stored, "grid")
         try:
-            values = json.loads(Path(path).read_text())
             area = shapely.from_wkt(values["area_wkt"])
-            return cls(values["crs"], values["x0"], values["y0"], values["resolution"], values["tile_px"], area)
-        except (OSError, ValueError, KeyError, TypeError, shapely.errors.GEOSException) as error:
+        except shapely.errors.GEOSException as error:
             raise InputError(path, f"not a readable grid ({error})", "remove it and run the workflow again") from error
+        check_projected(values["crs"], str(path))
+        grid = cls(values["crs"], values["x0"], values["y0"], values["resolution"], values["tile_px"], area)
+        grid._check_area(str(path))
+        return grid
+
+
+def _check_shape(area: BaseGeometry, source: str) -> None:
+    if area.is_empty or not 0 < area.area < math.inf or not area.is_valid:
+        raise InputError(source, "the study area is empty", "give a polygon or bounds with an area")
 
 
 def check_projected(crs: str, source: str) -> None:

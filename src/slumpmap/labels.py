@@ -97,7 +97,7 @@ def next_labels(
     """
     all_slumps(positives, accepted, out / "positives.gpkg")
     looks = read_layer(negatives, "negatives", columns=NEGATIVE_COLUMNS)
-    places = read_layer(rejected, "rejected places", columns=("id", "iteration", "score", "use_as_negative"))
+    places = read_layer(rejected, "rejected places", looks.crs, columns=("id", "iteration", "score", "use_as_negative"))
     places = places.rename(columns={"iteration": "iteration_found"})
     offered = places[places["use_as_negative"].astype(bool) & ~places["id"].isin(looks["id"])]
     chosen = select_negatives(offered, looks, settings.new_negatives, settings.negative_spacing_m)
@@ -107,7 +107,7 @@ def next_labels(
 def all_slumps(positives: Path, accepted: Path, out: Path) -> None:
     """Writes all slumps of the campaign so far: those known when the last iteration began, and its finds."""
     known = read_layer(positives, "positives", columns=SLUMP_COLUMNS, unique="id")
-    found = read_layer(accepted, "accepted slumps", columns=SLUMP_COLUMNS)
+    found = read_layer(accepted, "accepted slumps", known.crs, columns=SLUMP_COLUMNS)
     write_layer(_stack(known, found), out)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from slumpmap.errors import InputError
+from slumpmap.tables import read_csv
 
 _COLUMNS = ("code", "name")
 
@@ -28,10 +29,7 @@ def read_legend(path: Path, what: str) -> dict[int, str]:
     path = Path(path)
     if not path.exists():
         raise InputError(path, f"legend of {what} is missing", "correct the path or bring the file")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (ValueError, OSError) as error:
-        raise InputError(path, f"legend of {what} cannot be read ({error})", "save it as CSV, UTF-8") from error
+    table = read_csv(path, what=f"legend of {what}", dtype=str, keep_default_na=False, skipinitialspace=True)
     missing = [name for name in _COLUMNS if name not in table.columns]
     if missing:
         raise InputError(path, f"legend of {what} lacks the column {', '.join(missing)}", "name its columns code,name")

@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import click
 from pydantic import ValidationError
 
+from slumpmap import observed
 from slumpmap.config import Settings
 from slumpmap.errors import InputError
-from slumpmap.sidecar import observed
 
 Model = TypeVar("Model", bound=Settings)
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -24,10 +24,10 @@ from rasterio.shutil import copy as copy_raster
 from rasterio.transform import Affine
 from rasterio.windows import Window as RasterWindow
 
+from slumpmap import observed
 from slumpmap.errors import InputError
 from slumpmap.files import REPLACE, atomic, write_text
 from slumpmap.grid import Grid, Tile, Window
-from slumpmap.sidecar import observed
 from slumpmap.sidecar.digest import known_contents
 
 RGB_NODATA = 0
@@ -36,6 +36,8 @@ PROBABILITY_SCALE = 254
 
 # Blocks of this size serve both whole-tile reads and the narrow halo strips of neighbours.
 BLOCK_PX = 512
+# A block in memory, all bands that lie together.
+_MOST_BLOCK_BYTES = 2**28
 
 
 @contextmanager
@@ -52,16 +54,72 @@ def open_raster(path: Path, what: str = "raster") -> Iterator[DatasetReader]:
     path = Path(path)
     if not path.exists():
         raise InputError(path, f"{what} is missing", "correct the path or bring the file")
-    try:
-        dataset = rasterio.open(path)
-    except RasterioError as error:
-        raise InputError(path, f"{what} cannot be read ({error})", REPLACE) from error
-    with dataset:
+    with opened(path, what, REPLACE) as dataset:
         if dataset.crs is None:
             raise InputError(path, f"{what} has no CRS", "assign one, for example `rio edit-info --crs EPSG:32646`")
-        # Of a VRT these are also the files that it shows.
-        observed.read(dataset.files)
         yield dataset
+
+
+def opened(path: Path, what: str, remedy: str) -> DatasetReader:
+    """A raster that is open, and whose file can hold what its header says.
+
+    Raises:
+        InputError: the file is missing, unreadable, or promises more than it holds.
+    """
+    try:
+        dataset = rasterio.open(path)
+    except (RasterioError, ValueError) as error:
+        raise InputError(path, f"{what} cannot be read ({error})", remedy) from error
+    try:
+        check_header(Path(path), what, dataset, Path(path).stat().st_size)
+    except InputError:
+        dataset.close()
+        raise
+    # Of a VRT these are also the files that it shows.
+    observed.read(dataset.files)
+    return dataset
+
+
+def check_header(path: Path, what: str, dataset: DatasetReader, length: int) -> None:
+    """Refuses a TIFF whose header promises what the file cannot hold, before anything believes it.
+
+    Each block has an offset and a length in the file, two bytes each at least, also where it is a hole in a sparse
+    file. A block is read whole, so that one of gigabytes, which no program writes, would fill the memory.
+
+    Args:
+        path: the file, for the message.
+        what: what it is to the user, for the message.
+        dataset: the file or a part of it.
+        length: of the TIFF, bytes.
+
+    Raises:
+        InputError: it cannot be.
+    """
+    if dataset.driver not in {"GTiff", "COG"}:
+        return
+    height, width = dataset.block_shapes[0]
+    blocks = -(-dataset.height // height) * -(-dataset.width // width)
+    together = dataset.count if dataset.interleaving is not None and dataset.interleaving.name == "pixel" else 1
+    # NumPy does not know all of GDAL's complex types.
+    cell = max(16 if "complex" in name else np.dtype(name).itemsize for name in set(dataset.dtypes))
+    size = height * width * together * cell
+    if 2 * blocks > length or size > _MOST_BLOCK_BYTES:
+        shape = f"{dataset.count} bands of {dataset.height} x {dataset.width} pixels"
+        raise InputError(path, f"{what} cannot hold the {shape} that its header promises", "copy or download it again")
+
+
+@contextmanager
+def reading(path: Path, what: str = "raster", remedy: str = REPLACE) -> Iterator[None]:
+    """Says of what GDAL raises on damaged pixels which file they are in; round a reading, never round a writing.
+
+    Raises:
+        InputError: something in the block could not be read.
+    """
+    try:
+        yield
+    except RasterioError as error:
+        reason = error.__cause__ or error
+        raise InputError(path, f"{what} is damaged ({reason})", remedy) from error
 
 
 @contextmanager
@@ -303,15 +361,11 @@ class Mosaic:
             self._open.move_to_end(tile_id)
             return self._open[tile_id]
         path = self.folder / f"{tile_id}.tif"
-        try:
-            dataset = rasterio.open(path)
-        except RasterioError as error:
-            raise InputError(path, f"tile cannot be read ({error})", "remove it and run the workflow again") from error
+        dataset = opened(path, "tile", "remove it and run the workflow again")
         side = self.grid.tile_px
         if (dataset.count, dataset.height, dataset.width) != (self.bands, side, side):
             dataset.close()
             raise InputError(path, "tile does not have the grid's shape", "remove it and run the workflow again")
-        observed.read([path])
         self._open[tile_id] = dataset
         if len(self._open) > self._keep_open:
             self._open.popitem(last=False)[1].close()
@@ -333,10 +387,7 @@ class Mosaic:
             bottom = min(window.row + window.height, part.row + part.height)
             right = min(window.column + window.width, part.column + part.width)
             inside = RasterWindow(left - part.column, top - part.row, right - left, bottom - top)
-            try:
+            with reading(self.folder / f"{tile.id}.tif", "tile", "remove it and run the workflow again"):
                 values = self._dataset(tile.id).read(window=inside)
-            except RasterioError as error:
-                path = self.folder / f"{tile.id}.tif"
-                raise InputError(path, f"tile is damaged ({error})", "remove it and run the workflow again") from error
             out[:, top - window.row : bottom - window.row, left - window.column : right - window.column] = values
         return out

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slumpmap.config import Config
-from slumpmap.files import read_json
+from slumpmap.records import read_outcome
 from slumpmap.review.missing import estimate_missing, unseen_recall
 
 # The files that mark the end of an iteration's steps, in order.
@@ -36,7 +36,7 @@ def campaign_status(config: Config) -> str:
                 lines.append(f"  iteration {number:02d}: done so far: {', '.join(done)}")
             closing = ["Next: run snakemake with this configuration."]
             break
-        row = read_json(outcome)
+        row = read_outcome(outcome)
         rows.append(row)
         lines += [_outcome_line(number, row), *_yield_line(row)]
         if row["state"] == "waiting":

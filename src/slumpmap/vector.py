@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj.exceptions import CRSError, ProjError
 from shapely.errors import GEOSException
 
+from slumpmap import observed
 from slumpmap.errors import InputError
-from slumpmap.files import REPLACE, atomic
-from slumpmap.sidecar import observed
+from slumpmap.files import ADDRESS_MARKS, REPLACE, atomic
+from slumpmap.tables import PARQUET_ERRORS
 
 # GeoPackage stores the time of writing; a fixed one keeps equal content equal to the byte.
 pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "1970-01-01T00:00:00.000Z"})
 
+# What the readers of vector files raise on a damaged one.
+_DAMAGED = (
+    *PARQUET_ERRORS,
+    DataSourceError,
+    DataLayerError,
+    FeatureError,
+    FieldError,
+    GeometryError,
+    GEOSException,
+    CRSError,
+)
 POLYGONS = ("Polygon", "MultiPolygon")
 LINES = ("LineString", "MultiLineString")
 
@@ -63,7 +78,24 @@ def read_layer(
         raise InputError(path, f"{what} has no rows", "give at least one")
     layer = layer.reset_index(drop=True)
     layer.geometry = shapely.force_2d(layer.geometry.to_numpy())
-    return layer if crs is None else layer.to_crs(crs)
+    return layer if crs is None else brought(layer, crs, path, what)
+
+
+def brought(layer: gpd.GeoDataFrame, crs: str, path: Path, what: str) -> gpd.GeoDataFrame:
+    """A layer that was read from `path` in another CRS.
+
+    Raises:
+        InputError: there is no way to it, or it has no place for a geometry of the layer.
+    """
+    try:
+        layer = layer.to_crs(crs)
+    except (ProjError, CRSError) as error:
+        raise InputError(path, f"{what} cannot be brought to {crs} ({error})", "correct its CRS") from error
+    lost = ~np.isfinite(shapely.bounds(layer.geometry.to_numpy())).all(axis=1)
+    if lost.any():
+        fault = f"{what} has a geometry in row {int(lost.argmax()) + 1} that has no place in {crs}"
+        raise InputError(path, fault, "check the layer's CRS and the row's coordinates")
+    return layer
 
 
 def load_layer(path: Path, what: str, name: str | None = None) -> gpd.GeoDataFrame:
@@ -77,7 +109,7 @@ def load_layer(path: Path, what: str, name: str | None = None) -> gpd.GeoDataFra
     Raises:
         InputError: file missing or unreadable, no such layer, no geometries, no CRS.
     """
-    layer = open_layer(path, what, layer=name)
+    layer = open_layer(path, what, **({} if Path(path).suffix == ".parquet" else {"layer": name}))
     if not isinstance(layer, gpd.GeoDataFrame):
         raise InputError(path, f"{what} has no geometry column", "save it as a layer with geometries")
     if layer.crs is None:
@@ -91,37 +123,62 @@ def open_layer(path: Path | str, what: str, **options: Any) -> gpd.GeoDataFrame 
     Args:
         path: GeoPackage, shapefile, GeoJSON or GeoParquet; what GDAL calls `/vsi...` too.
         what: what the layer is to the user, for the message.
-        options: for `pyogrio.read_dataframe`, such as `layer`; GeoParquet has none.
+        options: for `pyogrio.read_dataframe`, such as `layer`, or of GeoParquet for `geopandas.read_parquet`.
 
     Raises:
         InputError: the file is missing or unreadable.
     """
-    if not str(path).startswith("/vsi") and not Path(path).exists():
+    _check_there(path, what)
+    with reading(path, what):
+        if Path(path).suffix == ".parquet":
+            return gpd.read_parquet(path, **options)
+        return pyogrio.read_dataframe(path, **options)
+
+
+def _check_there(path: Path | str, what: str) -> None:
+    if str(path).startswith("/vsi"):
+        return
+    _check_path(Path(path), what)
+    if not Path(path).exists():
         raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
+
+
+def _check_path(path: Path, what: str) -> None:
+    """Refuses a path that pyogrio would not open, but another one that it makes of it."""
+    if any(mark in str(path) for mark in ADDRESS_MARKS):
+        fault = f"{what} has one of ! ; ? in its path, which GDAL takes for parts of an address"
+        raise InputError(path, fault, "rename the file or folder")
+
+
+@contextmanager
+def reading(path: Path | str, what: str, remedy: str = REPLACE) -> Iterator[None]:
+    """Says of what the libraries raise on a damaged file which file it is.
+
+    Raises:
+        InputError: something in the block could not read the file.
+    """
     observed.read([path])
     try:
-        if Path(path).suffix == ".parquet":
-            return gpd.read_parquet(path)
-        return pyogrio.read_dataframe(path, **options)
-    except (DataSourceError, DataLayerError, OSError, ValueError, GEOSException) as error:
-        raise InputError(path, f"{what} cannot be read ({error})", REPLACE) from error
+        yield
+    except _DAMAGED as error:
+        raise InputError(path, f"{what} cannot be read ({error})", remedy) from error
 
 
-def layers_in(path: Path, what: str) -> list[str]:
+def layers_in(path: Path | str, what: str) -> list[str]:
     """Names of a file's layers with geometries, in its order; of a GeoParquet file there is one.
+
+    Args:
+        path: the file; what GDAL calls `/vsi...` too.
+        what: what the file is to the user, for the message.
 
     Raises:
         InputError: the file is missing or unreadable.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, f"{what} file is missing", "correct the path or bring the file")
-    if path.suffix == ".parquet":
-        return [path.stem]
-    try:
+    _check_there(path, what)
+    if Path(path).suffix == ".parquet":
+        return [Path(path).stem]
+    with reading(path, what):
         return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-    except (DataSourceError, OSError, ValueError) as error:
-        raise InputError(path, f"{what} cannot be read ({error})", REPLACE) from error
 
 
 def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Sequence[str]) -> None:
@@ -149,6 +206,7 @@ def write_layer(layer: gpd.GeoDataFrame, path: Path, finish: Callable[[Path], No
         path: the file to make.
         finish: what is done with the file before it takes its name; where it raises, `path` stays as it was.
     """
+    _check_path(Path(path), "layer")
     kinds = set(layer.geom_type.dropna().unique())
     with atomic(path) as temporary:
         pyogrio.write_dataframe(

@@ -18,9 +18,9 @@ from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
+from slumpmap.files import atomic, read_member
 from slumpmap.grid import Grid, Window
-from slumpmap.raster import PROBABILITY_NODATA, encode_raster
+from slumpmap.raster import PROBABILITY_NODATA, check_header, encode_raster
 
 _REMEDY = "remove it and run the workflow again"
 # ZIP stores times of writing; a fixed one keeps equal content equal to the byte.
@@ -113,7 +113,11 @@ def _opened(path: Path) -> zipfile.ZipFile:
 def _read(path: Path, archive: zipfile.ZipFile, entry: str) -> Yearly:
     """Decodes one entry; the ZIP's check sums tell whether it is whole."""
     try:
-        with MemoryFile(archive.read(entry)) as memory, memory.open(driver="GTiff") as source:
+        content = read_member(archive, entry)
+        if not content:
+            raise ValueError("it is empty")
+        with MemoryFile(content) as memory, memory.open(driver="GTiff") as source:
+            check_header(path, entry, source, len(content))
             tags, years = source.tags(), tuple(int(text or "") for text in source.descriptions)
             window = Window(int(tags["ROW"]), int(tags["COLUMN"]), source.height, source.width)
             mapping_year = int(tags["MAPPING_YEAR"])

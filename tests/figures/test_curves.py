@@ -118,7 +118,7 @@ def test_part_without_candidates_has_an_empty_curve(curve: Path, tmp_path: Path,
 
 def test_bad_tables_are_named(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("step,loss\n1,2\n")
-    with pytest.raises(InputError, match=r"log\.csv: lacks the columns learning_rate"):
+    with pytest.raises(InputError, match=r"log\.csv: training log lacks the column learning_rate"):
         curves.training_curves(tmp_path / "log.csv", tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"missing\.csv: not readable"):
+    with pytest.raises(InputError, match=r"missing\.csv: curve is not readable"):
         curves.precision_recall_plot({"a": tmp_path / "missing.csv"}, tmp_path / "a.png", "Curves")

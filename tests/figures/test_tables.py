@@ -63,7 +63,7 @@ def test_nothing_inspected_and_waiting(tmp_path):
 def test_scores_after_an_iteration_without_finds(tmp_path):
     evaluation = tmp_path / "evaluation.json"
     scores = [{"iteration": 0, "recall": 0.3, "precision": 1.0}, {"iteration": 1, "recall": 0.8, "precision": None}]
-    evaluation.write_text(json.dumps({"iterations": scores}))
+    evaluation.write_text(json.dumps({"truth": 9, "iterations": scores}))
     rows = read_rows(write_outcomes(tmp_path, [(1, 5, 0, 3, 2, 1, 6), (2, 6, 0, 3, 0, 0, 6)]), evaluation)
     assert [row["recall"] for row in rows] == [0.8, 0.8]
     assert rows[0]["precision"] is None
@@ -74,7 +74,7 @@ def test_bad_outcomes_are_refused(tmp_path):
     with pytest.raises(InputError, match="second outcome of iteration 1"):
         read_rows([path, path])
     path.write_text('{"iteration": 1}')
-    with pytest.raises(InputError, match="lacks positives"):
+    with pytest.raises(InputError, match="outcome lacks state, positives"):
         read_rows([path])
 
 

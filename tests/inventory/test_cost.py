@@ -52,5 +52,5 @@ def test_nothing_ran(tmp_path):
 
 def test_other_table_is_refused(tmp_path):
     benchmark(tmp_path / "a.tsv", 1010, (1, 2), head="x\ty\n")
-    with pytest.raises(InputError, match="not a Snakemake benchmark"):
+    with pytest.raises(InputError, match="benchmark lacks the column s, max_rss"):
         campaign_cost(tmp_path)

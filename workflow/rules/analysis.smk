@@ -41,7 +41,7 @@ if "given" in STUDIES:
         message:
             "Reading the given inventory"
         shell:
-            "python -m slumpmap import-inventory {input.inventory:q} {params.options} --crs {params.crs}"
+            "python -m slumpmap import-inventory {input.inventory:q} {params.options} --crs {params.crs:q}"
             " --out-repairs {output.repairs:q} --out {output.slumps:q} 2> {log:q}"
 
     rule given_inventory:
@@ -95,7 +95,7 @@ rule landscape:
     message:
         "The landscape as a whole"
     shell:
-        "python -m slumpmap study landscape --grid {input.grid:q} {params.ground} --seed {params.seed} {params.options}"
+        "python -m slumpmap study landscape --grid {input.grid:q} {params.ground} --seed {params.seed:q} {params.options}"
         " --out {output.bins:q} 2> {log:q}"
 
 
@@ -126,7 +126,7 @@ rule selection:
         "Selection ratios of the {wildcards.study} inventory"
     shell:
         "python -m slumpmap study selection --grid {input.grid:q} --inventory {input.inventory:q}"
-        " --landscape {params.landscape:q} --seed {params.seed} {params.options} --out {output:q} 2> {log:q}"
+        " --landscape {params.landscape:q} --seed {params.seed:q} {params.options} --out {output:q} 2> {log:q}"
 
 
 rule landscape_tests:
@@ -156,7 +156,7 @@ rule landscape_tests:
         "Tests of the {wildcards.study} inventory against the landscape"
     shell:
         "python -m slumpmap study tests --grid {input.grid:q} --inventory {input.inventory:q}"
-        " --landscape {params.landscape:q} --seed {params.seed} {params.options} --out {output:q} 2> {log:q}"
+        " --landscape {params.landscape:q} --seed {params.seed:q} {params.options} --out {output:q} 2> {log:q}"
 
 
 rule joint:
@@ -189,7 +189,7 @@ rule joint:
         "Joint model of the {wildcards.study} inventory"
     shell:
         "python -m slumpmap study joint --grid {input.grid:q} --inventory {input.inventory:q}"
-        " --landscape {params.landscape:q} --seed {params.seed} {params.options} --out {output.figures:q} 2> {log:q}"
+        " --landscape {params.landscape:q} --seed {params.seed:q} {params.options} --out {output.figures:q} 2> {log:q}"
 
 
 rule clustering:
@@ -212,7 +212,7 @@ rule clustering:
         "Clusters of the {wildcards.study} inventory"
     shell:
         "python -m slumpmap study clustering --grid {input.grid:q} --inventory {input.inventory:q}"
-        " --seed {params.seed} {params.options} --out {output.figures:q} 2> {log:q}"
+        " --seed {params.seed:q} {params.options} --out {output.figures:q} 2> {log:q}"
 
 
 rule sensitivity:
@@ -241,7 +241,7 @@ rule sensitivity:
         "What the {wildcards.study} inventory says without doubtful slumps"
     shell:
         "python -m slumpmap study sensitivity --grid {input.grid:q} --inventory {input.inventory:q}"
-        " --landscape {params.landscape:q} --seed {params.seed} --out {output:q} 2> {log:q}"
+        " --landscape {params.landscape:q} --seed {params.seed:q} --out {output:q} 2> {log:q}"
 
 
 rule analyse:

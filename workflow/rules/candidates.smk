@@ -23,7 +23,7 @@ for number, batch in enumerate(BATCHES):
         message:
             f"Iteration {{wildcards.n}}: tracing polygons, batch {number + 1} of {len(BATCHES)}"
         shell:
-            "python -m slumpmap parts --grid {input.grid:q} --probability {params.probability:q} --tiles {params.tiles}"
+            "python -m slumpmap parts --grid {input.grid:q} --probability {params.probability:q} --tiles {params.tiles:q}"
             " {params.options} --out {params.folder:q} 2> {log:q}"
 
 
@@ -71,4 +71,4 @@ rule ledger:
         "Iteration {wildcards.n}: comparing with known and rejected places"
     shell:
         "python -m slumpmap ledger --polygons {input.polygons:q} --slumps {input.slumps:q} {params.rejected}"
-        " --iteration {params.number} {params.options} --out {output:q} 2> {log:q}"
+        " --iteration {params.number:q} {params.options} --out {output:q} 2> {log:q}"

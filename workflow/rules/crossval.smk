@@ -32,7 +32,7 @@ rule crossval_windows:
         "Part {params.fold}: cutting windows, those of the part kept for testing"
     shell:
         "python -m slumpmap windows --grid {input.grid:q} --positives {input.positives:q} --negatives {input.negatives:q}"
-        " --imagery {params.imagery:q} --bands {params.bands} --seed {params.seed} --fold {params.fold} {params.area} {params.options}"
+        " --imagery {params.imagery:q} --bands {params.bands:q} --seed {params.seed:q} --fold {params.fold:q} {params.area} {params.options}"
         " --out-area {output.area:q} --out-pixels {output.pixels:q} --out {output.index:q} 2> {log:q}"
 
 
@@ -68,7 +68,7 @@ rule crossval_train:
         "Part {wildcards.fold}: training on the others for {params.steps} steps"
     shell:
         "python -m slumpmap train --grid {input.grid:q} --scaling {input.scaling:q} --windows {input.index:q}"
-        " --pixels {input.pixels:q} --bands {params.bands} --steps {params.steps} --seed {params.seed} {params.torch} {params.options}"
+        " --pixels {input.pixels:q} --bands {params.bands:q} --steps {params.steps:q} --seed {params.seed:q} {params.torch} {params.options}"
         " --out {params.folder:q} 2> {log:q}"
 
 
@@ -106,7 +106,7 @@ rule crossval_infer:
         "Part {wildcards.fold}: inference on the part kept for testing"
     shell:
         "python -m slumpmap infer --grid {input.grid:q} --scaling {input.scaling:q} --model {params.model:q}"
-        " --imagery {params.imagery:q} --bands {params.bands} --within {input.area:q} --tiles {params.tiles} {params.torch} {params.options}"
+        " --imagery {params.imagery:q} --bands {params.bands:q} --within {input.area:q} --tiles {params.tiles:q} {params.torch} {params.options}"
         " --out {params.folder:q} 2> {log:q}"
 
 
@@ -130,7 +130,7 @@ rule crossval_parts:
     message:
         "Part {wildcards.fold}: tracing polygons"
     shell:
-        "python -m slumpmap parts --grid {input.grid:q} --probability {params.probability:q} --tiles {params.tiles}"
+        "python -m slumpmap parts --grid {input.grid:q} --probability {params.probability:q} --tiles {params.tiles:q}"
         " {params.options} --out {params.folder:q} 2> {log:q}"
 
 
@@ -180,7 +180,7 @@ rule crossval_score:
         "Part {wildcards.fold}: comparing with the outlines kept for testing"
     shell:
         "python -m slumpmap score --polygons {input.polygons:q} --truth {input.truth:q} --area {input.area:q}"
-        " --mmu-ha {params.mmu} --block-m {params.block} --boundary-m {params.boundary} --seed {params.seed} --out-curve {output.curve:q}"
+        " --mmu-ha {params.mmu:q} --block-m {params.block:q} --boundary-m {params.boundary:q} --seed {params.seed:q} --out-curve {output.curve:q}"
         " --out {output.scores:q} 2> {log:q}"
 
 

@@ -132,5 +132,5 @@ if campaign.maps:
             "One slump year by year"
         shell:
             "python -m slumpmap figures example --grid {input.grid:q} --inventory {input.inventory:q}"
-            " --imagery {params.imagery:q} --years {params.years} --mapping-year {params.mapping_year} {params.note}"
+            " --imagery {params.imagery:q} --years {params.years:q} --mapping-year {params.mapping_year:q} {params.note}"
             " --out {output.png:q} 2> {log:q}"

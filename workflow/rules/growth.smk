@@ -58,7 +58,7 @@ if GROWS:
                 f"Iteration {{wildcards.n}}: candidates in all years, batch {number + 1} of {len(BATCHES)}"
             shell:
                 "python -m slumpmap yearly --grid {input.grid:q} --scaling {input.scaling:q} {params.models}"
-                " --candidates {input.candidates:q} --tiles {params.tiles} {params.options} --out {params.folder:q} 2> {log:q}"
+                " --candidates {input.candidates:q} --tiles {params.tiles:q} {params.options} --out {params.folder:q} 2> {log:q}"
 
     rule yearly_slumps:
         # Again for confirmed slumps, since people may have drawn them larger than the candidates were.

@@ -27,7 +27,7 @@ rule scaling:
     message:
         "Writing the campaign's 8-bit scaling"
     shell:
-        "python -m slumpmap scaling --grid {input.grid:q} --catalogue {input.catalogue:q} --bands {params.bands}"
+        "python -m slumpmap scaling --grid {input.grid:q} --catalogue {input.catalogue:q} --bands {params.bands:q}"
         " {params.options} --out {output:q} 2> {log:q}"
 
 
@@ -59,7 +59,7 @@ for number, batch in enumerate(BATCHES):
             f"Compositing {len(batch)} tiles of {{wildcards.year}}, batch {number + 1} of {len(BATCHES)}"
         shell:
             "python -m slumpmap tiles --grid {input.grid:q} --catalogue {input.catalogue:q} --scaling {input.scaling:q}"
-            " --year {wildcards.year} --tiles {params.tiles} {params.options} --out {params.folder:q} 2> {log:q}"
+            " --year {wildcards.year:q} --tiles {params.tiles:q} {params.options} --out {params.folder:q} 2> {log:q}"
 
 
 rule mosaic:
@@ -81,7 +81,7 @@ rule mosaic:
     message:
         "Joining the tiles of {wildcards.images}"
     shell:
-        "python -m slumpmap mosaic --grid {input.grid:q} --folder {params.folder:q} --bands {params.bands}"
+        "python -m slumpmap mosaic --grid {input.grid:q} --folder {params.folder:q} --bands {params.bands:q}"
         " --out {output:q} 2> {log:q}"
 
 
@@ -119,5 +119,5 @@ if LAYERS:
                 f"Adding {', '.join(LAYERS)} to {len(batch)} tiles of {{wildcards.year}}, batch {number + 1} of {len(BATCHES)}"
             shell:
                 "python -m slumpmap layers --grid {input.grid:q} --catalogue {input.catalogue:q} --scaling {input.scaling:q}"
-                " --imagery {params.imagery:q} {params.terrain} --year {wildcards.year} --tiles {params.tiles} {params.options}"
+                " --imagery {params.imagery:q} {params.terrain} --year {wildcards.year:q} --tiles {params.tiles:q} {params.options}"
                 " --out {params.folder:q} 2> {log:q}"

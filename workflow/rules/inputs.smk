@@ -48,8 +48,8 @@ if DEMO is not None:
         message:
             "Making the synthetic corridor"
         shell:
-            "python -m slumpmap demo-data --size {params.size} --seed {params.seed} {params.area} --years {params.years}"
-            " --processes {threads} --out {params.folder:q} 2> {log:q}"
+            "python -m slumpmap demo-data --size {params.size:q} --seed {params.seed:q} {params.area} --years {params.years:q}"
+            " --processes {threads:q} --out {params.folder:q} 2> {log:q}"
 
 
 if campaign.consensus is not None:
@@ -75,7 +75,7 @@ if campaign.consensus is not None:
         message:
             "Outlines from the experts' votes"
         shell:
-            "python -m slumpmap consensus --votes {input.votes:q} --crs {params.crs} {params.options}"
+            "python -m slumpmap consensus --votes {input.votes:q} --crs {params.crs:q} {params.options}"
             " --out {params.folder:q} 2> {log:q}"
 
 
@@ -174,5 +174,5 @@ rule catalogue:
     message:
         "Checking the scenes"
     shell:
-        "python -m slumpmap check-scenes --grid {input.grid:q} --scenes {input.scenes:q} --years {params.years} {params.options}"
+        "python -m slumpmap check-scenes --grid {input.grid:q} --scenes {input.scenes:q} --years {params.years:q} {params.options}"
         " --out {output:q} 2> {log:q}"

@@ -73,7 +73,7 @@ rule inventory:
         "Attributes of the inventory"
     shell:
         "python -m slumpmap inventory --grid {input.grid:q} --slumps {input.slumps:q} {params.ground}"
-        " --catalogue {input.catalogue:q} --year {params.year} {params.found_by} {params.growth}"
+        " --catalogue {input.catalogue:q} --year {params.year:q} {params.found_by} {params.growth}"
         " {params.options} --out {output.gpkg:q} 2> {log:q}"
 
 
@@ -97,5 +97,5 @@ if campaign.arts is not None:
         message:
             "Export for ARTS"
         shell:
-            "python -m slumpmap arts --inventory {input:q} --resolution {params.resolution} {params.options}"
+            "python -m slumpmap arts --inventory {input:q} --resolution {params.resolution:q} {params.options}"
             " --out {output.gpkg:q} 2> {log:q}"

@@ -57,7 +57,7 @@ rule windows:
         "Iteration {wildcards.n}: cutting training windows"
     shell:
         "python -m slumpmap windows --grid {input.grid:q} --positives {input.positives:q} --negatives {input.negatives:q}"
-        " --imagery {params.imagery:q} --bands {params.bands} --seed {params.seed} {params.area} {params.options}"
+        " --imagery {params.imagery:q} --bands {params.bands:q} --seed {params.seed:q} {params.area} {params.options}"
         " --out-pixels {output.pixels:q} --out {output.index:q} 2> {log:q}"
 
 
@@ -100,7 +100,7 @@ rule train:
         "Iteration {wildcards.n}: training {wildcards.bundle} for {params.steps} steps"
     shell:
         "python -m slumpmap train --grid {input.grid:q} --scaling {input.scaling:q} --windows {input.index:q}"
-        " --pixels {input.pixels:q} --bands {params.bands} {params.start} --steps {params.steps} --seed {params.seed} {params.torch}"
+        " --pixels {input.pixels:q} --bands {params.bands:q} {params.start} --steps {params.steps:q} --seed {params.seed:q} {params.torch}"
         " {params.options} --out {params.folder:q} 2> {log:q}"
 
 
@@ -140,5 +140,5 @@ for number, batch in enumerate(INFERENCE_BATCHES):
             f"Iteration {{wildcards.n}}: inference, batch {number + 1} of {len(INFERENCE_BATCHES)}"
         shell:
             "python -m slumpmap infer --grid {input.grid:q} --scaling {input.scaling:q} {params.models}"
-            " --imagery {params.imagery:q} --bands {params.bands} --tiles {params.tiles} {params.torch} {params.options}"
+            " --imagery {params.imagery:q} --bands {params.bands:q} --tiles {params.tiles:q} {params.torch} {params.options}"
             " --out {params.folder:q} 2> {log:q}"

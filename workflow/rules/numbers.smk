@@ -35,7 +35,7 @@ rule numbers:
         "Numbers of the {wildcards.study} inventory"
     shell:
         "python -m slumpmap numbers --grid {input.grid:q} --inventory {input.inventory:q}"
-        " --landscape {params.landscape:q} --campaign {params.campaign} --study {wildcards.study} {params.synthetic}"
+        " --landscape {params.landscape:q} --campaign {params.campaign:q} --study {wildcards.study:q} {params.synthetic}"
         " {params.cells} {params.zones} {params.options} --out {output:q} 2> {log:q}"
 
 

@@ -26,7 +26,7 @@ rule candidate_evidence:
         "Iteration {wildcards.n}: measuring the candidates"
     shell:
         "python -m slumpmap evidence --grid {input.grid:q} --candidates {input.candidates:q} --known {input.known:q}"
-        " --negatives {input.negatives:q} {params.rejected} --imagery {params.imagery:q} --years {params.years} --mapping-year {params.mapping_year}"
+        " --negatives {input.negatives:q} {params.rejected} --imagery {params.imagery:q} --years {params.years:q} --mapping-year {params.mapping_year:q}"
         " {params.dem} --out {output:q} 2> {log:q}"
 
 
@@ -55,4 +55,4 @@ rule rank:
         "Iteration {wildcards.n}: ranking the candidates"
     shell:
         "python -m slumpmap rank --candidates {input.candidates:q} {params.evidence} {params.rejected}"
-        " --seed {params.seed} {params.options} --out {output:q} 2> {log:q}"
+        " --seed {params.seed:q} {params.options} --out {output:q} 2> {log:q}"

@@ -29,7 +29,7 @@ if HAS_TRUTH:
             "Comparing candidates and inventory with the truth"
         shell:
             "python -m slumpmap evaluate --slumps {input.slumps:q} {params.candidates} --truth {input.truth:q}"
-            " {params.area} --mmu-ha {params.mmu} --out {output:q} 2> {log:q}"
+            " {params.area} --mmu-ha {params.mmu:q} --out {output:q} 2> {log:q}"
 
 
 rule table2:
@@ -174,7 +174,7 @@ rule contact_sheet:
         "Contact sheet of slumps"
     shell:
         "python -m slumpmap contact-sheet --grid {input.grid:q} --inventory {input.inventory:q}"
-        " --imagery {params.imagery:q} --years {params.years} --mapping-year {params.mapping_year} {params.note}"
+        " --imagery {params.imagery:q} --years {params.years:q} --mapping-year {params.mapping_year:q} {params.note}"
         " --out {output.png:q} 2> {log:q}"
 
 
@@ -200,6 +200,6 @@ rule summary:
     message:
         "Summary for machines"
     shell:
-        "python -m slumpmap summary --campaign {params.campaign} {params.synthetic} {params.outcomes}"
+        "python -m slumpmap summary --campaign {params.campaign:q} {params.synthetic} {params.outcomes}"
         " {params.evaluation} --inventory {input.inventory:q} --benchmarks {params.costs:q}"
         " --out {output.summary:q} 2> {log:q}"

@@ -53,8 +53,8 @@ for number, batch in enumerate(BATCHES):
             f"Iteration {{wildcards.n}}: pictures of the candidates, batch {number + 1} of {len(BATCHES)}"
         shell:
             "python -m slumpmap chips --grid {input.grid:q} --candidates {input.candidates:q} --known {input.known:q}"
-            " {params.rejected} --imagery {params.imagery:q} --years {params.years} --mapping-year {params.mapping_year}"
-            " --catalogue {input.catalogue:q} {params.dem} {params.images} --tiles {params.tiles} {params.options}"
+            " {params.rejected} --imagery {params.imagery:q} --years {params.years:q} --mapping-year {params.mapping_year:q}"
+            " --catalogue {input.catalogue:q} {params.dem} {params.images} --tiles {params.tiles:q} {params.options}"
             " --out {params.folder:q} 2> {log:q}"
 
 
@@ -76,7 +76,7 @@ rule timelapse:
     message:
         "Iteration {wildcards.n}: time-lapse files of the candidates"
     shell:
-        "python -m slumpmap timelapse --chips {params.packs:q} --queue {input.queue:q} --files {params.files}"
+        "python -m slumpmap timelapse --chips {params.packs:q} --queue {input.queue:q} --files {params.files:q}"
         " --out {output:q} 2> {log:q}"
 
 
@@ -108,7 +108,7 @@ if SIMULATED:
             "Iteration {wildcards.n}: simulated expert {wildcards.reviewer} inspects"
         shell:
             "python -m slumpmap simulate-review --candidates {input.candidates:q} --known {input.known:q}"
-            " --truth {input.truth:q} {params.disputed_by} --reviewer {wildcards.reviewer:q} --seed {params.seed}"
+            " --truth {input.truth:q} {params.disputed_by} --reviewer {wildcards.reviewer:q} --seed {params.seed:q}"
             " {params.options} --out {output:q} 2> {log:q}"
 
 
@@ -142,5 +142,5 @@ checkpoint outcome:
         "Iteration {wildcards.n}: counting the decisions"
     shell:
         "python -m slumpmap outcome --candidates {input.candidates:q} --positives {input.positives:q}"
-        " --negatives {input.negatives:q} {params.rejected} {params.decisions} --iteration {params.number}"
+        " --negatives {input.negatives:q} {params.rejected} {params.decisions} --iteration {params.number:q}"
         " {params.options} --out {params.folder:q} 2> {log:q}"

@@ -50,7 +50,7 @@ rule site_sheets:
         "Images of each slump for the site"
     shell:
         "python -m slumpmap site-sheets --grid {input.grid:q} --inventory {input.inventory:q}"
-        " --imagery {params.imagery:q} --years {params.years} --out {output:q} 2> {log:q}"
+        " --imagery {params.imagery:q} --years {params.years:q} --out {output:q} 2> {log:q}"
 
 
 rule site:

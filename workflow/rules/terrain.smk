@@ -75,7 +75,7 @@ if HAS_DEM:
         message:
             "Potential incoming solar radiation"
         shell:
-            "python -m slumpmap terrain pisr --dem {input.dem:q} {params.options} --threads {threads}"
+            "python -m slumpmap terrain pisr --dem {input.dem:q} {params.options} --threads {threads:q}"
             " --out-unreliable {output.unreliable:q} --out {output.radiation:q} 2> {log:q}"
 
     rule streams:

@@ -13,11 +13,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from slumpmap.candidates.parts import PART_COLUMNS
-from slumpmap.errors import InputError
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.raster import PROBABILITY_SCALE
-from slumpmap.sidecar import observed
-from slumpmap.vector import write_layer
+from slumpmap.vector import reading, write_layer
 
 
 def merge_parts(
@@ -58,13 +56,8 @@ def merge_parts(
 
 def _read_parts(path: Path) -> gpd.GeoDataFrame:
     """The parts of one tile."""
-    observed.read([path])
-    try:
+    with reading(path, "parts of a tile", "remove it and run the workflow again"):
         return gpd.read_parquet(path, columns=[*PART_COLUMNS, "geometry"])
-    except (OSError, ValueError) as error:
-        raise InputError(
-            path, f"parts of a tile cannot be read ({error})", "remove it and run the workflow again"
-        ) from error
 
 
 def _stack(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:

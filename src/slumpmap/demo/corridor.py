@@ -21,6 +21,7 @@ from shapely.affinity import translate
 from shapely.geometry import Polygon
 
 import slumpmap
+from slumpmap import observed
 from slumpmap.demo import looks
 from slumpmap.demo.acquisitions import Acquisition, plan
 from slumpmap.demo.landscape import CLASS_M, SOIL, VEGETATION, Bounds, Landscape, class_maps, make_landscape
@@ -32,7 +33,6 @@ from slumpmap.demo.terrain import Terrain, make_terrain
 from slumpmap.errors import InputError
 from slumpmap.files import write_text
 from slumpmap.raster import write_raster
-from slumpmap.sidecar import observed
 from slumpmap.vector import write_layer
 
 YEARS = (2016, 2017, 2018, 2019, 2020)

@@ -34,6 +34,7 @@ from slumpmap.figures.style import (
 )
 from slumpmap.files import read_json
 from slumpmap.inventory.comparison import MERGED, REPEAT, SPLIT, STABILIZED, UNKNOWN
+from slumpmap.tables import read_csv
 from slumpmap.vector import LINES, POLYGONS, read_layer
 
 _KM = 1000.0
@@ -61,7 +62,7 @@ def comparison_figures(folder: Path, roads: Path | None = None, note: str = "") 
     # A column of an empty table has no type of its own, and would choose columns, not rows.
     flags = {"inside": bool}
     slumps = read_layer(folder / "slumps.gpkg", "slumps of the comparison").astype({**flags, "counterpart": bool})
-    groups = pd.read_csv(folder / "groups.csv").astype(flags)
+    groups = read_csv(folder / "groups.csv", tuple(flags)).astype(flags)
     with journal_style():
         figures = {
             "map": _map(slumps, summary, _zone(folder, slumps), roads, note),

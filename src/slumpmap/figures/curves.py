@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import cycle, product
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from slumpmap.errors import InputError
 from slumpmap.figures.style import (
     BLACK,
     BLUE,
@@ -27,8 +26,8 @@ from slumpmap.figures.style import (
     save,
     titled,
 )
-from slumpmap.files import REPLACE
 from slumpmap.learning.calibration import Reliability
+from slumpmap.tables import read_csv
 
 # The running mean spans this share of the steps.
 _SMOOTHED = 1 / 50
@@ -50,7 +49,8 @@ def training_curves(log_csv: Path, out: Path, note: str = "") -> None:
     Raises:
         InputError: the log is missing, unreadable or lacks a column.
     """
-    log = _read_table(log_csv, ("step", "loss", "learning_rate", "validation_loss", "validation_ap"))
+    columns = ("step", "loss", "learning_rate", "validation_loss", "validation_ap")
+    log = read_csv(log_csv, numbers=columns, what="training log")
     judged = log.dropna(subset="validation_ap")
     heights = [3, 1.5, 1] if len(judged) else [3, 1]
     with journal_style():
@@ -106,7 +106,10 @@ def reliability_plot(tables: Mapping[str, Path], out: Path, note: str = "") -> N
         InputError: a table is missing, unreadable or lacks a column.
     """
     columns = ("count", "mean_predicted", "observed_share", "brier_score")
-    read = {label: Reliability.of_table(_read_table(path, columns)) for label, path in tables.items()}
+    read = {
+        label: Reliability.of_table(read_csv(path, numbers=columns, what="table of reliability"))
+        for label, path in tables.items()
+    }
     with journal_style():
         figure = Figure(figsize=(ONE_COLUMN, 112 * MM), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -143,7 +146,9 @@ def precision_recall_plot(curves: Mapping[str, Path], out: Path, title: str) -> 
     Raises:
         InputError: a table is missing, unreadable or lacks a column.
     """
-    read = {label: _read_table(path, ("score", "precision", "recall")) for label, path in curves.items()}
+    read = {
+        label: read_csv(path, numbers=("score", "precision", "recall"), what="curve") for label, path in curves.items()
+    }
     with journal_style():
         figure = Figure(figsize=(ONE_COLUMN, 86 * MM), layout="constrained")
         axes = figure.add_subplot()
@@ -167,15 +172,3 @@ def _draw_equal_f1(axes: Axes) -> None:
         axes.plot(recall, f1 * recall / (2 * recall - f1), color=GREY, linewidth=0.4, alpha=0.7, zorder=0)
         text = f"F1 = {f1:g}"
         axes.annotate(text, (1, f1 / (2 - f1)), (2, 0), textcoords="offset points", fontsize=6, color=GREY, va="center")
-
-
-def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Reads a CSV file and checks that it has the columns."""
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"not readable as CSV ({error})", REPLACE) from error
-    lacking = [name for name in columns if name not in table]
-    if lacking:
-        raise InputError(path, f"lacks the columns {', '.join(lacking)}", "give the file that slumpmap wrote")
-    return table

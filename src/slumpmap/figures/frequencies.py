@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from slumpmap.figures.histograms import draw_areas
 from slumpmap.figures.style import BLACK, BLUE, GREY, MM, PALE, TWO_COLUMNS, state, titled
 from slumpmap.inventory.attributes import SECTORS
+from slumpmap.tables import read_csv
 
 AXES = {
     "elevation": "Elevation (m)",
@@ -35,7 +36,15 @@ _NOT_ANALYSED = "no layer given"
 
 def read_selection(path: Path) -> pd.DataFrame:
     """The table of selection ratios, class names as text."""
-    return pd.read_csv(path, dtype={"factor": str, "class": str, "note": str}, keep_default_na=False, na_values=[""])
+    return read_csv(
+        path,
+        ("factor", "class", "note"),
+        ("low", "high", "landscape_share", "slump_share"),
+        "table of selection ratios",
+        dtype={"factor": str, "class": str, "note": str},
+        keep_default_na=False,
+        na_values=[""],
+    )
 
 
 def classes_of(selection: pd.DataFrame | None, factor: str) -> tuple[pd.DataFrame, str]:

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from slumpmap.errors import InputError
 from slumpmap.figures.style import (
     BLACK,
     BLUE,
@@ -25,7 +24,8 @@ from slumpmap.figures.style import (
     save,
     titled,
 )
-from slumpmap.files import read_json, write_json, write_text
+from slumpmap.files import write_json, write_text
+from slumpmap.records import Evaluation, read_outcome, read_record
 from slumpmap.review.missing import Missing, Recapture, Unseen, estimate_missing
 
 # Below the axes no curve runs through the legend.
@@ -47,8 +47,8 @@ def write_missing(
     Raises:
         InputError: a file is refused.
     """
-    missing = estimate_missing([_read_outcome(path) for path in outcomes], unseen)
-    truth = read_json(evaluation)["truth"] if evaluation else None
+    missing = estimate_missing([read_outcome(path) for path in outcomes], unseen)
+    truth = read_record(evaluation, Evaluation, "evaluation")["truth"] if evaluation else None
     write_json(out.with_suffix(".json"), _figures(missing))
     write_text(out.with_suffix(".md"), _words(missing))
     with journal_style():
@@ -64,14 +64,6 @@ def write_missing(
             _draw_yield(left, missing)
             _draw_totals(right, missing, truth)
         save(figure, out, out.with_suffix(".pdf"))
-
-
-def _read_outcome(path: Path) -> dict[str, Any]:
-    row: dict[str, Any] = read_json(path)
-    lacking = [key for key in ("iteration", "state", "positives", "inspected", "new", "total") if key not in row]
-    if lacking:
-        raise InputError(path, f"outcome lacks {', '.join(lacking)}", "remove it and run the workflow again")
-    return row
 
 
 def _draw_yield(axes: Axes, missing: Missing) -> None:

@@ -15,15 +15,17 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from slumpmap.config import InventorySettings
-from slumpmap.files import read_json, write_json
+from slumpmap.files import write_json
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.inventory.attributes import CLASSES, SECTORS
 from slumpmap.inventory.foreign import PROBABILITIES
 from slumpmap.inventory.landscape import FLAT, NUMBERS
 from slumpmap.inventory.patterns import NORTH_FACING
 from slumpmap.inventory.study import FACTORS, Study, read_bins, read_study, why_absent
+from slumpmap.records import read_landscape, read_record
 from slumpmap.vector import read_layer
 
 Floats = NDArray[np.float64]
@@ -64,6 +66,20 @@ class Number:
     of: Of
     rests_on: str
     missing: str = ""
+
+
+class _Fields(BaseModel, strict=True, extra="forbid"):
+    what: str
+    value: float | None
+    unit: str
+    n: float
+    of: Of
+    rests_on: str
+    missing: str = ""
+
+
+class _Summary(BaseModel, strict=True, extra="allow"):
+    numbers: dict[str, _Fields]
 
 
 def number(
@@ -269,7 +285,7 @@ def groups(study: Study) -> list[Number]:
 
 def region(landscape: Path) -> list[Number]:
     """Area of the study area, range of each layer of numbers in it, share of each class of aspect and cover."""
-    facts, bins = read_json(landscape / "landscape.json"), read_bins(landscape)
+    facts, bins = read_landscape(landscape), read_bins(landscape)
     source = "landscape.json"
     rows = [number("region_area", "study area", facts["area_km2"], "km2", facts["area_km2"], "grid", "", "km2")]
     keys = {"lowest": "minimum", "highest": "maximum"}
@@ -383,7 +399,7 @@ _NO_VALUE = "the layer is there, but no slump has a value of it"
 
 def _layer_absent(landscape: Path, factor: str) -> bool:
     layer = {"stream_distance_m": "streams", "road_distance_m": "roads"}.get(factor, factor)
-    return any(row["layer"] == layer for row in read_json(landscape / "landscape.json")["omissions"])
+    return any(row["layer"] == layer for row in read_landscape(landscape)["omissions"])
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------
@@ -462,4 +478,5 @@ def read_numbers(path: Path) -> dict[str, Number]:
     Raises:
         InputError: the file is missing or no JSON.
     """
-    return {name: Number(name, **fields) for name, fields in read_json(path)["numbers"].items()}
+    stated = read_record(path, _Summary, "summary of a study")["numbers"]
+    return {name: Number(name, **fields) for name, fields in stated.items()}

@@ -12,7 +12,7 @@ from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 from rasterio.vrt import WarpedVRT
 
-from slumpmap.raster import open_raster
+from slumpmap.raster import open_raster, reading
 from slumpmap.terrain.hillshade import hillshade
 from slumpmap.terrain.slope import horn
 
@@ -54,7 +54,7 @@ def read_relief(dem: Path, crs: str, extent: Extent) -> Relief:
         InputError: the DEM is missing, unreadable or without CRS.
     """
     west, east, south, north = (value * _KM for value in extent)
-    with open_raster(dem, "DEM") as source:
+    with open_raster(dem, "DEM") as source, reading(dem, "DEM"):
         with WarpedVRT(source, crs=crs) as native:
             finest = abs(native.transform.a)
         pixel = max(finest, (east - west) / _LONGEST_PX, (north - south) / _LONGEST_PX)

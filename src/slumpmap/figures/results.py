@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from slumpmap.figures.numbers import BELOW_HA, NEAR_BELOW_HA, Number, read_numbers
 from slumpmap.figures.table_words import TABLES, against_words, cluster_words, notes_of, sensitivity_words
 from slumpmap.figures.words import clause, counted_words, decimals, listed, sentence, table, verb
@@ -15,6 +13,7 @@ from slumpmap.files import read_json, write_text
 from slumpmap.inventory.attributes import CLASSES
 from slumpmap.inventory.landscape import FLAT
 from slumpmap.inventory.patterns import NORTH_FACING
+from slumpmap.tables import read_csv
 
 # Below this length of the resultant the directions of slumps have no mean worth saying.
 _NO_DIRECTION = 0.1
@@ -128,7 +127,7 @@ def _read_tables(folder: Path) -> dict[str, Any]:
             found[name] = read_json(path)
         elif path.exists():
             # A class may be called NA; only empty fields are unknown.
-            found[name] = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"class": str})
+            found[name] = read_csv(path, keep_default_na=False, na_values=[""], dtype={"class": str})
     return found
 
 
@@ -425,7 +424,7 @@ def published_words(published: Path | None) -> list[str]:
     """How many of the published numbers agree."""
     if published is None:
         return []
-    verdicts = pd.read_csv(published, keep_default_na=False)["agrees"]
+    verdicts = read_csv(published, ("agrees",), keep_default_na=False)["agrees"]
     yes, no = int((verdicts == "yes").sum()), int((verdicts == "no").sum())
     if not yes + no:
         return ["None of the numbers of Xia et al. (2022) can be set beside ours; `published.md` says why."]

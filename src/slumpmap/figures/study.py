@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import geopandas as gpd
-import pandas as pd
 
 from slumpmap.figures.affected import affected_map
 from slumpmap.figures.clusters import ripley_figure
@@ -19,6 +18,7 @@ from slumpmap.files import read_json
 from slumpmap.grid import Grid
 from slumpmap.inventory.build import read_inventory
 from slumpmap.inventory.cells import cell_table, initiation_names, write_cells
+from slumpmap.tables import read_csv
 
 FINE_KM, COARSE_KM = 10.0, 25.0
 
@@ -77,7 +77,7 @@ def statistics_figures(inventory: Path, grid: Grid, folder: Path, note: str = ""
     selection = read_selection(tables["selection.csv"]) if tables["selection.csv"].exists() else None
     dependence, reason = None, "no joint model: no layer given"
     if tables["dependence.csv"].exists():
-        dependence = pd.read_csv(tables["dependence.csv"], dtype={"value": str})
+        dependence = read_csv(tables["dependence.csv"], dtype={"value": str})
         reason = "; ".join(read_json(tables["joint.json"])["omissions"]) or "no factor is in the joint model"
     figures = folder / "figures"
     with journal_style():
@@ -86,5 +86,5 @@ def statistics_figures(inventory: Path, grid: Grid, folder: Path, note: str = ""
         both_files(selection_figure(selection, note), figures, "selection-ratios")
         both_files(dependence_figure(dependence, reason, note), figures, "dependence")
         if tables["clustering.json"].exists():
-            ripley = pd.read_csv(folder / "ripley.csv")
+            ripley = read_csv(folder / "ripley.csv")
             both_files(ripley_figure(ripley, read_json(tables["clustering.json"]), note), figures, "clusters")

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from slumpmap.figures.tables import cells, headings, read_rows, totals
-from slumpmap.files import read_json, write_json
+from slumpmap.files import write_json
 from slumpmap.inventory.build import read_inventory
 from slumpmap.inventory.cost import campaign_cost
+from slumpmap.records import Evaluation, read_record
 
 # Printed into a log file the table must not shrink to a terminal of 80 columns.
 _WIDTH = 120
@@ -50,7 +51,8 @@ def write_summary(
     rows = read_rows(outcomes, evaluation)
     slumps = read_inventory(inventory)
     cost = campaign_cost(benchmarks)
-    scores = read_json(evaluation)["iterations"][-1] if evaluation else {}
+    evaluated = read_record(evaluation, Evaluation, "evaluation")["iterations"] if evaluation else []
+    scores = dict(evaluated[-1]) if evaluated else {}
     summary: dict[str, Any] = {
         "campaign": campaign,
         "synthetic": synthetic,

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from slumpmap.errors import InputError
-from slumpmap.files import read_json, write_text
+from slumpmap.files import write_text
+from slumpmap.records import Evaluation, read_outcome, read_record
 
 _COUNTS = ("iteration", "positives", "negatives", "inferred", "inspected", "new", "total")
 _SCORES = ("yield_percent", "recall", "precision")
@@ -42,10 +43,11 @@ def read_rows(outcomes: Sequence[Path], evaluation: Path | None = None) -> list[
     Raises:
         InputError: a file is unreadable or lacks a key, or two outcomes are of one iteration.
     """
-    scores = {row["iteration"]: row for row in read_json(evaluation)["iterations"]} if evaluation else {}
+    evaluated = read_record(evaluation, Evaluation, "evaluation")["iterations"] if evaluation else []
+    scores = {row["iteration"]: dict(row) for row in evaluated}
     rows: dict[int, dict[str, Any]] = {}
     for path in outcomes:
-        outcome = read_json(path)
+        outcome = read_outcome(path)
         missing = [key for key in (*_COUNTS, "state") if key not in outcome]
         if missing:
             raise InputError(path, f"outcome lacks {', '.join(missing)}", "remove it and run the workflow again")

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from slumpmap.errors import InputError
 from slumpmap.imagery.scenes import UDM_BLACKFILL, UDM_CLEAR, UDM_UNUSABLE, is_clear
-from slumpmap.raster import check_whole, open_raster
+from slumpmap.raster import check_whole, open_raster, reading
 
 DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
 
@@ -84,7 +84,9 @@ def _check_nan(path: Path, dataset: DatasetReader) -> None:
     if dataset.dtypes[0] not in ("float32", "float64") or (dataset.nodata is not None and np.isnan(dataset.nodata)):
         return
     for _, window in dataset.block_windows(1):
-        if np.isnan(dataset.read(window=window)).any():
+        with reading(path, "scene", "copy or download it again"):
+            values = dataset.read(window=window)
+        if np.isnan(values).any():
             declared = "none" if dataset.nodata is None else f"{dataset.nodata:g}"
             raise InputError(
                 path,
@@ -123,7 +125,8 @@ def cloud_fraction_of(udm: Path) -> float:
     filled = clear = 0
     with open_raster(udm, "UDM2 mask") as mask:
         for _, window in mask.block_windows(1):
-            values = mask.read([UDM_CLEAR, UDM_UNUSABLE], window=window)
+            with reading(udm, "UDM2 mask", "copy or download it again"):
+                values = mask.read([UDM_CLEAR, UDM_UNUSABLE], window=window)
             filled += int(np.count_nonzero((values[1] & UDM_BLACKFILL) == 0))
             clear += int(np.count_nonzero(is_clear(values)))
     return round(1.0 - clear / filled, 4) if filled else 1.0

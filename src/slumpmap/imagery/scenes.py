@@ -9,20 +9,18 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import MaskFlags
-from rasterio.errors import RasterioError
-from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
-from slumpmap.errors import InputError
-from slumpmap.sidecar import observed
+from slumpmap.raster import opened, reading
 from slumpmap.vector import read_layer
 
 # Bands of a UDM2 file: 1 = clear (1 where clear), 8 = unusable (a bit for each reason, 0 where usable).
 UDM_CLEAR, UDM_UNUSABLE = 1, 8
 UDM_BLACKFILL = 1
+
+_RESTORE = "restore it, then run the workflow again"
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,8 @@ class SceneReader:
     def __init__(self, scene: Scene, bands: tuple[int, ...]) -> None:
         self.scene = scene
         self._bands = list(bands)
-        self.dataset = _open(scene.path, "scene")
-        self._udm = None if scene.udm is None else _open(scene.udm, "UDM2 mask")
+        self.dataset = opened(scene.path, "scene", _RESTORE)
+        self._udm = None if scene.udm is None else opened(scene.udm, "UDM2 mask", _RESTORE)
 
     def __enter__(self) -> SceneReader:
         return self
@@ -135,23 +133,11 @@ class SceneReader:
         Raises:
             InputError: the file is damaged.
         """
-        try:
+        with reading(self.scene.path, "scene or its mask", "copy or download it again"):
             values = self.dataset.read(self._bands, window=window)
             usable = has_value(values, self.dataset.nodata)
             if MaskFlags.per_dataset in self.dataset.mask_flag_enums[0]:
                 usable &= self.dataset.read_masks(1, window=window) > 0
             if self._udm is not None:
                 usable &= is_clear(self._udm.read([UDM_CLEAR, UDM_UNUSABLE], window=window))
-        except RasterioError as error:
-            raise InputError(
-                self.scene.path, f"scene or its mask is damaged ({error})", "copy or download it again"
-            ) from error
         return values, usable
-
-
-def _open(path: Path, what: str) -> DatasetReader:
-    observed.read([path])
-    try:
-        return rasterio.open(path)
-    except RasterioError as error:
-        raise InputError(path, f"{what} cannot be read ({error})", "restore it, then run the workflow again") from error

@@ -8,7 +8,6 @@ import geopandas as gpd
 import pandas as pd
 
 from slumpmap.config import InventorySettings
-from slumpmap.files import atomic
 from slumpmap.grid import Grid
 from slumpmap.inventory import attributes, provenance
 from slumpmap.inventory.attributes import Layers
@@ -16,6 +15,7 @@ from slumpmap.inventory.omissions import Omissions
 from slumpmap.inventory.provenance import Provenance
 from slumpmap.labels import SLUMP_COLUMNS
 from slumpmap.review.growth_table import MEASURED
+from slumpmap.tables import write_csv
 from slumpmap.vector import read_layer, write_layer, write_parquet
 
 TERRAIN = ("elevation_mean", "elevation_min", "elevation_max", "slope_mean", "aspect_mean", "aspect_concentration")
@@ -146,5 +146,4 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
     rounded = table.copy()
     for name in rounded.select_dtypes("float"):
         rounded[name] = rounded[name].round(_DECIMALS.get(str(name), _OTHER_DECIMALS))
-    with atomic(path) as temporary:
-        rounded.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(rounded, path)

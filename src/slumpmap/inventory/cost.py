@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slumpmap.errors import InputError
+import pandas as pd
+
+from slumpmap.tables import read_csv
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,21 @@ def peak_memory(jobs: list[Job]) -> float:
 def _read(path: Path) -> Iterator[Job]:
     """The runs in one benchmark file, the last of which ended when it was written."""
     end = path.stat().st_mtime
-    with path.open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle, delimiter="\t"))
-    for row in reversed(rows):
-        if "s" not in row or "max_rss" not in row:
-            raise InputError(path, "not a Snakemake benchmark file", "remove it from the folder of benchmarks")
-        duration = _number(row["s"])
-        yield Job(end - duration, end, _number(row["max_rss"]))
+    measured = read_benchmark(path)[["s", "max_rss"]].fillna(0.0)
+    for duration, rss_mb in reversed(measured.to_numpy().tolist()):
+        yield Job(end - duration, end, rss_mb)
         end -= duration
 
 
-def _number(text: str | None) -> float:
-    """A measured value; 0 for the marks of an unmeasured one (`-`, `NA`)."""
-    return 0.0 if text in (None, "", "-", "NA", "nan") else float(text)
+def read_benchmark(path: Path) -> pd.DataFrame:
+    """Seconds `s`, `max_rss` (MB), `io_in`, `io_out` (MB), `cpu_time` of the runs in a benchmark file, float64.
+
+    What was not measured, or what an older Snakemake does not measure, is NaN.
+
+    Raises:
+        InputError: the file is no benchmark.
+    """
+    table = read_csv(path, numbers=("s", "max_rss"), what="benchmark", sep="\t", na_values=["-", "NA"])
+    wanted = ("s", "max_rss", "io_in", "io_out", "cpu_time")
+    numbers: pd.DataFrame = table.reindex(columns=wanted).apply(pd.to_numeric, errors="coerce").astype("float64")
+    return numbers

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from slumpmap.files import read_json, write_json, write_text
+from slumpmap.files import write_json, write_text
 from slumpmap.grid import HECTARE
 from slumpmap.learning.metrics import (
     THRESHOLDS,
@@ -30,6 +30,7 @@ from slumpmap.learning.metrics import (
     right_by_score,
     share,
 )
+from slumpmap.records import Scores, read_record
 from slumpmap.vector import read_layer
 
 # The IoU at which candidates are judged over their scores: any overlap helps an inspector.
@@ -145,7 +146,7 @@ def write_table(scores: Sequence[Path], out: Path) -> None:
     Raises:
         InputError: a file cannot be read.
     """
-    rows = [_row(str(number), read_json(path)) for number, path in enumerate(scores, 1)]
+    rows = [_row(str(number), read_record(path, Scores, "scores of a part")) for number, path in enumerate(scores, 1)]
     names = [name for name in _HEADINGS if name != "part"]
     columns = {name: [row[name] for row in rows if row[name] is not None] for name in names}
     mean = {name: float(np.mean(values)) if values else None for name, values in columns.items()}

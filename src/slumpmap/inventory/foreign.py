@@ -21,15 +21,14 @@ import pandas as pd
 import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataSourceError
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from slumpmap import observed
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
 from slumpmap.labels import SLUMP_COLUMNS
-from slumpmap.sidecar import observed
-from slumpmap.vector import open_layer, write_layer
+from slumpmap.tables import write_csv
+from slumpmap.vector import layers_in, open_layer, reading, write_layer
 
 Flags = NDArray[np.bool_]
 
@@ -45,6 +44,8 @@ REPAIR_COLUMNS = ("row", "id", "problem", "action", "detail")
 
 _KEPT, _OUT, _NOTE = "mended", "left out", "note"
 _CURVED = ("CURVEPOLYGON", "MULTISURFACE")
+# Coordinates shrink to a fifth. What shrinks to a hundredth and is large is made to fill a memory.
+_MOST_UNPACKED, _MOST_TIMES = 50_000_000, 100
 _PACKED = (".shp", ".gpkg", ".geojson", ".json")
 # Latin-1 gives every byte some letter: it never fails, and it shows that names need another encoding.
 _ANY_BYTE = "ISO-8859-1"
@@ -195,8 +196,7 @@ def import_inventory(path: Path, out: Path, out_repairs: Path, **options: Any) -
 
 def write_repairs(foreign: Foreign, out: Path) -> None:
     """Writes the table of repairs as CSV."""
-    with atomic(out) as temporary:
-        foreign.repairs.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(foreign.repairs, out)
 
 
 def _open(
@@ -219,7 +219,7 @@ def _open(
         quoted = layer.replace('"', '\\"')
         # GDAL's own word for the geometry: what arrives here is made of straight lines already.
         sql = f'SELECT FID AS number, OGR_GEOMETRY AS kind FROM "{quoted}"'
-        kinds = pyogrio.read_dataframe(source, sql=sql, sql_dialect="OGRSQL", read_geometry=False, encoding=encoding)
+        kinds = open_layer(source, "inventory", sql=sql, sql_dialect="OGRSQL", read_geometry=False, encoding=encoding)
     table = _spatial(table, path)
     places = pd.Series(np.arange(len(kinds)), index=kinds["number"].to_numpy()).loc[table.index].to_numpy()
     table = table.reset_index(drop=True).assign(_kind=kinds["kind"].to_numpy(dtype=object)[places])
@@ -246,10 +246,7 @@ def _source(path: Path, layer: str | None) -> tuple[str, str]:
         layer = None if layer in (PurePosixPath(source).stem, PurePosixPath(source).name) else layer
     elif not path.exists():
         raise InputError(path, "inventory file is missing", "correct the path or bring the file")
-    try:
-        layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
-    except DataSourceError as error:
-        raise InputError(path, f"inventory cannot be read ({error})", "replace the file, with all its parts") from error
+    layers = layers_in(source, "inventory")
     if not layers:
         raise InputError(path, "inventory has no geometries", "give a layer with outlines")
     return source, _only([name for name in layers if layer in (None, name)], layers, path, "layer")
@@ -260,8 +257,11 @@ def _packed(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as packed:
             names = packed.namelist()
-    except zipfile.BadZipFile as error:
+            sizes = [(member.file_size, member.compress_size) for member in packed.infolist()]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise InputError(path, f"inventory cannot be unpacked ({error})", "download it again") from error
+    if any(size > _MOST_UNPACKED and size > _MOST_TIMES * packed_size for size, packed_size in sizes):
+        raise InputError(path, "the ZIP file would unpack to far more than an inventory", "give the inventory itself")
     found = [
         name
         for name in names
@@ -289,7 +289,9 @@ def _decoded(source: str, options: dict[str, Any], encoding: str | None) -> tupl
     if encoding is not None or not source.lower().endswith(".shp"):
         return _read_encoded(source, options, encoding), []
     # A shapefile that names no encoding is opened as Latin-1 by GDAL, whatever it holds.
-    if pyogrio.read_info(source, layer=options["layer"])["encoding"] != _ANY_BYTE:
+    with reading(source, "inventory"):
+        named = pyogrio.read_info(source, layer=options["layer"])["encoding"]
+    if named != _ANY_BYTE:
         return _read_encoded(source, options, None), []
     try:
         table = pyogrio.read_dataframe(source, encoding="UTF-8", **options)

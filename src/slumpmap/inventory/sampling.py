@@ -9,13 +9,10 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from slumpmap.errors import InputError
-from slumpmap.files import REPLACE
-from slumpmap.raster import open_raster
+from slumpmap.raster import open_raster, reading
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -85,10 +82,8 @@ def _of_square(source: DatasetReader, path: Path, what: str, row: Floats, column
     share = place - first
     low, high = np.minimum(first, own).min(axis=0), np.minimum(np.maximum(first + 1, own), limit).max(axis=0)
     window = Window(low[1], low[0], high[1] - low[1] + 1, high[0] - low[0] + 1)
-    try:
+    with reading(path, what):
         cells = np.ma.filled(source.read(1, window=window, masked=True).astype(np.float64), np.nan)
-    except RasterioError as error:
-        raise InputError(path, f"{what} is damaged ({error})", REPLACE) from error
     return take(cells, own - low, first - low, share)
 
 

@@ -19,12 +19,12 @@ from shapely.geometry.base import BaseGeometry
 
 from slumpmap.config import SelectionSettings, ThinningSettings
 from slumpmap.errors import InputError
-from slumpmap.files import read_json
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.inventory.build import NEEDED
 from slumpmap.inventory.landscape import BINNED, FLAT, class_numbers, number_class, write_table
 from slumpmap.inventory.selection import TwoSample, kolmogorov_smirnov, selection_ratios, watson
-from slumpmap.sidecar import observed
+from slumpmap.records import read_landscape
+from slumpmap.tables import read_csv, read_parquet
 from slumpmap.vector import read_layer
 
 Floats = NDArray[np.float64]
@@ -141,7 +141,7 @@ def known_text(column: pd.Series) -> Texts:
 def why_absent(landscape: Path, factor: str) -> str:
     """Why the landscape has no such factor, as its list of omissions says."""
     layer = _LAYER_OF.get(factor, factor)
-    reasons = [row["reason"] for row in read_json(landscape / "landscape.json")["omissions"] if row["layer"] == layer]
+    reasons = [row["reason"] for row in read_landscape(landscape)["omissions"] if row["layer"] == layer]
     return "; ".join(dict.fromkeys(reasons)) or "the landscape has no such layer"
 
 
@@ -152,8 +152,14 @@ def notes(*texts: str | None) -> str:
 
 def read_bins(landscape: Path) -> pd.DataFrame:
     """The classes of the landscape, class names as text."""
-    return pd.read_csv(
-        landscape / "bins.csv", dtype={"layer": str, "class": str}, keep_default_na=False, na_values=[""]
+    return read_csv(
+        landscape / "bins.csv",
+        ("layer", "class"),
+        ("low", "high", "area_km2", "share"),
+        "classes of the landscape",
+        dtype={"layer": str, "class": str},
+        keep_default_na=False,
+        na_values=[""],
     )
 
 
@@ -189,7 +195,7 @@ def selection_table(study: Study, landscape: Path, settings: SelectionSettings, 
         Columns `SELECTION_COLUMNS`; a row for each class, also without slumps, and one for a factor of which nothing
         can be said.
     """
-    bins, blocks = read_bins(landscape), _read_table(landscape / "blocks.parquet")
+    bins, blocks = read_bins(landscape), read_parquet(landscape / "blocks.parquet", "blocks of the landscape")
     parts = []
     for factor in BINNED:
         own = bins[bins["layer"] == factor]
@@ -278,12 +284,7 @@ def from_edge(study: Study, points: pd.DataFrame) -> pd.DataFrame:
 
 def read_points(study: Study, landscape: Path) -> pd.DataFrame:
     """The landscape's random points, distances as `from_edge`."""
-    return from_edge(study, _read_table(landscape / "points.parquet"))
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    observed.read([path])
-    return pd.read_parquet(path)
+    return from_edge(study, read_parquet(landscape / "points.parquet", "points of the landscape"))
 
 
 def two_sample_table(study: Study, landscape: Path, settings: ThinningSettings, seed: int) -> pd.DataFrame:

@@ -26,15 +26,12 @@ import rasterio
 import shapely
 from numpy.typing import NDArray
 from rasterio.enums import MaskFlags
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from slumpmap.errors import InputError
-from slumpmap.files import REPLACE
 from slumpmap.inventory.cover import Outlines, Rectangles, cover, outlines_of
 from slumpmap.inventory.sums import Kind, Sums, add_weights, sums_of
-from slumpmap.raster import open_raster
+from slumpmap.raster import open_raster, reading
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -215,13 +212,11 @@ def _pieces(outlines: Outlines, shape: tuple[int, int], tile: tuple[int, int]) -
 
 def _values(layer: Layer, source: DatasetReader, window: Window) -> Floats:
     """Values of a window, row by row, NaN where there is none."""
-    try:
+    with reading(layer.path, layer.what):
         raw = source.read(1, window=window)
         flags = source.mask_flag_enums[0]
         # A mask of the file's own is one more band to read; nodata is not.
         masked = None if flags in ([MaskFlags.all_valid], [MaskFlags.nodata]) else source.read_masks(1, window=window)
-    except RasterioError as error:
-        raise InputError(layer.path, f"{layer.what} is damaged ({error})", REPLACE) from error
     values: Floats = raw.astype(np.float64).ravel()
     if masked is not None:
         values[masked.ravel() == 0] = np.nan

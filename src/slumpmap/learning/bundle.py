@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import torch
 from pydantic import Field, ValidationError, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from slumpmap.config import Settings, TrainingSettings
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, read_json, write_json
 from slumpmap.learning.network import build_network
+from slumpmap.learning.tensors import read_safetensors
 from slumpmap.sidecar.digest import sha256
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"
@@ -162,9 +162,10 @@ def load_bundle(
     if sha256(weights_path) != meta.weights:
         raise InputError(weights_path, "the weights are damaged or belong to another model.json", _REMEDY)
     network = build_network(meta.settings, pretrained=False, bands=len(meta.bands))
+    tensors = read_safetensors(weights_path, "the weights")
     try:
-        network.load_state_dict(load_file(weights_path))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(weights_path, f"the weights do not suit the network ({reason})", _REMEDY) from error
     return network.eval(), meta

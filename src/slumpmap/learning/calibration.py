@@ -129,7 +129,7 @@ class Reliability:
     @classmethod
     def of_table(cls, table: pd.DataFrame) -> Reliability:
         """The table that `to_csv` wrote, as pandas reads it."""
-        count = table["count"].to_numpy(dtype=np.int64)
+        count = table["count"].fillna(0).to_numpy(dtype=np.int64)
         means = (table[name].fillna(0.0).to_numpy(dtype=np.float64) for name in _COLUMNS[3:])
         return cls(count, *(count * mean for mean in means))
 

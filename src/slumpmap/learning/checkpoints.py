@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 
 import torch
 
+from slumpmap.errors import InputError
 from slumpmap.files import atomic
+from slumpmap.learning.tensors import read_tensors
 
 _LAST, _BEFORE = "last.pt", "before.pt"
 
@@ -47,10 +48,9 @@ def load_checkpoint(folder: Path, mark: str) -> tuple[int, dict[str, Any]] | Non
         if not path.exists():
             continue
         try:
-            # Plain tensors and containers only: nothing in the file is executed.
-            values = torch.load(path, map_location="cpu", weights_only=True)
+            values = read_tensors(path, "checkpoint")
             found, step, state = values["mark"], int(values["step"]), values["state"]
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        except (InputError, ValueError, LookupError, TypeError) as error:
             reason = " ".join(str(error).split())[:80]
             print(f"training: {path} cannot be read ({reason}); looking for the one before", file=sys.stderr)
             continue

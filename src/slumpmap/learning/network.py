@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +18,10 @@ from typing import Any, cast
 
 import torch
 import torch.utils.deterministic
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from slumpmap.config import NetworkSettings
 from slumpmap.errors import InputError
-from slumpmap.sidecar import observed
+from slumpmap.learning.tensors import read_safetensors, read_tensors
 
 _OWN_WEIGHTS = "give the weights of this very encoder"
 _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"}
@@ -136,16 +133,9 @@ def _with_file(architecture: Any, settings: NetworkSettings, options: dict[str, 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a weight file by name; nothing in the file is executed."""
-    observed.read([path])
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(
-            path, f"encoder weights cannot be read ({reason})", "correct the path, or save tensors only"
-        ) from error
+    if path.suffix == ".safetensors":
+        return read_safetensors(path, "encoder weights")
+    stored = read_tensors(path, "encoder weights")
     for name in ("state_dict", "model"):
         if isinstance(stored, dict) and isinstance(stored.get(name), dict):
             stored = stored[name]

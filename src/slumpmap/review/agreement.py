@@ -25,6 +25,7 @@ from slumpmap.files import write_json, write_text
 from slumpmap.review.adjudication import verdicts_of
 from slumpmap.review.coefficients import Kappa, Quartiles, cohen_kappa, krippendorff_alpha, table_of
 from slumpmap.review.decisions import PROBABILITIES, read_decisions
+from slumpmap.tables import read_csv
 from slumpmap.vector import read_layer
 
 VERDICTS = ("slump", "reject", "unsure")
@@ -129,13 +130,8 @@ def _read_repeats(decision_file: Path) -> Kappa | None:
     path = decision_file.with_suffix(".repeats.csv")
     if not path.exists():
         return None
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"not readable as CSV ({error})", "let the review room write it again") from error
     columns = ("candidate_id", "verdict", "repeat_verdict")
-    if missing := [name for name in columns if name not in rows]:
-        raise InputError(path, f"lacks the column {', '.join(missing)}", "let the review room write it again")
+    rows = read_csv(path, columns, what="table of repeats", dtype=str, keep_default_na=False)
     given = rows[["verdict", "repeat_verdict"]]
     if not given.isin([*VERDICTS, ""]).all(axis=None):
         raise InputError(path, f"holds a verdict other than {', '.join(VERDICTS)}", "correct it, or remove the file")

@@ -26,7 +26,7 @@ from scipy.ndimage import distance_transform_edt
 from slumpmap.files import atomic
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.progress import Progress
-from slumpmap.raster import BLOCK_PX, RGB_NODATA, Mosaic, open_raster
+from slumpmap.raster import BLOCK_PX, RGB_NODATA, Mosaic, open_raster, reading
 from slumpmap.review.traits import MEASURED, RING_M, Floats, Mask, Patch, measure
 from slumpmap.vector import read_layer
 
@@ -62,7 +62,7 @@ class Elevations:
 
     def __init__(self, dem: Path, grid: Grid) -> None:
         west, south, east, north = grid.area.bounds
-        with open_raster(dem, "DEM") as source:
+        with open_raster(dem, "DEM") as source, reading(dem, "DEM"):
             with WarpedVRT(source, crs=grid.crs) as native:
                 own = abs(native.transform.a)
             self._cell = max(own, DEM_CELL_M)

@@ -10,7 +10,7 @@ from rasterio.vrt import WarpedVRT
 
 from slumpmap.config import DatedImage
 from slumpmap.errors import InputError
-from slumpmap.raster import open_raster
+from slumpmap.raster import open_raster, reading
 
 # Percentiles of an image's valid pixels in a chip that become 1 and 255. Sensors differ in their values, so that
 # each image has its own.
@@ -49,7 +49,8 @@ def image_of(image: DatedImage, crs: str, bounds: tuple[float, float, float, flo
         bands = image.bands or ((1, 2, 3) if source.count >= 3 else (1,))
         options = {"transform": from_bounds(*bounds, size, size), "width": size, "height": size}
         # Averaged where the image is finer than the chip, so that no detail is picked by chance.
-        with WarpedVRT(source, crs=crs, resampling=Resampling.average, add_alpha=True, **options) as warped:
+        warping = {"crs": crs, "resampling": Resampling.average, "add_alpha": True} | options
+        with reading(image.path, f"image {image.name!r}"), WarpedVRT(source, **warping) as warped:
             values = warped.read(bands).astype(np.float64)
             valid = warped.dataset_mask() > 0
     valid &= np.isfinite(values).all(axis=0)

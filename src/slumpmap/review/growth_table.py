@@ -14,9 +14,9 @@ from shapely.geometry import LineString
 
 from slumpmap.config import GrowthSettings
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
 from slumpmap.labels import SLUMP_COLUMNS
 from slumpmap.review.growth import measure
+from slumpmap.tables import write_csv
 from slumpmap.vector import read_layer, write_layer
 from slumpmap.yearly import Yearly, read_all_yearly
 
@@ -60,8 +60,7 @@ def write_growth(
     table = gpd.GeoDataFrame(rows, columns=None if rows else [*BASE, "geometry"], geometry="geometry", crs=crs)
     table = table.sort_values("id", ignore_index=True)
     write_layer(table, out)
-    with atomic(out.with_suffix(".csv")) as temporary:
-        table.drop(columns="geometry").to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(table.drop(columns="geometry"), out.with_suffix(".csv"))
 
 
 def _rows(

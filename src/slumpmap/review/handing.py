@@ -17,6 +17,7 @@ from slumpmap.review.decisions import read_decisions, undecided
 from slumpmap.review.opinion import Opinion, as_row, of_row, same
 from slumpmap.review.room import Room
 from slumpmap.review.store import State
+from slumpmap.tables import write_csv
 from slumpmap.vector import write_layer
 
 # What the store remembers of the last decision file: its digest, and the number of acts that it holds.
@@ -43,8 +44,7 @@ def hand_in(room: Room) -> dict[str, Any]:
     firsts = {state.candidate: state for state in states if not state.repeated}
     layer = decision_rows(room.candidates, firsts)
     write_layer(layer, path)
-    with atomic(path.with_suffix(".csv")) as temporary:
-        pd.DataFrame(layer.to_wkt()).to_csv(temporary, index=False)
+    write_csv(pd.DataFrame(layer.to_wkt()), path.with_suffix(".csv"))
     _write_repeats(path.with_suffix(".repeats.csv"), states, firsts)
     room.store.set_fact(_DIGEST, digest_of(path))
     room.store.set_fact(_ACTS, str(acts))

@@ -31,7 +31,7 @@ from scipy.special import betainc, gammaln
 
 from slumpmap.config import CrossvalSettings
 from slumpmap.errors import InputError
-from slumpmap.files import read_json
+from slumpmap.records import Part, read_record
 
 # The interval of the next iteration's finds holds with this probability.
 _FORECAST_LEVEL = 0.8
@@ -225,7 +225,7 @@ def unseen_recall(folder: Path, settings: CrossvalSettings) -> Unseen | None:
     files = [folder / f"fold_{number:02d}" / "scores.json" for number in range(1, settings.folds + 1)]
     if not all(file.exists() for file in files):
         return None
-    parts = [read_json(file) for file in files]
+    parts = [read_record(file, Part, "scores of a part") for file in files]
     missed = sum(at["false_negatives"] for part in parts for at in part["polygons"] if at["threshold"] == 0)
     of = sum(part["truth"] for part in parts)
     return Unseen(of - missed, of, settings.iteration)

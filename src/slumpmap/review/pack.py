@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any
 
 from slumpmap.errors import InputError
-from slumpmap.files import atomic
+from slumpmap.files import atomic, read_member
+from slumpmap.records import Record, shaped
 
 # ZIP stores the time of writing; a fixed one keeps equal content equal to the byte.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -26,6 +27,18 @@ _META = "meta.json"
 _AGAIN = "remove it and run the workflow again"
 
 CONTEXT, RELIEF = "context.jpg", "relief.jpg"
+
+
+class _Frame(Record):
+    """A picture of one year."""
+
+    file: str
+
+
+class _Meta(Record):
+    """meta.json, as far as every reader of it needs it."""
+
+    frames: list[_Frame]
 
 
 def frame_name(number: int) -> str:
@@ -89,10 +102,10 @@ class Pack:
             InputError: the pack does not hold it, or is damaged.
         """
         try:
-            meta: dict[str, Any] = json.loads(self.picture(candidate, _META))
-        except ValueError as error:
+            meta = json.loads(self.picture(candidate, _META))
+        except (ValueError, RecursionError) as error:
             raise InputError(self._path, f"the entry of {candidate} is damaged ({error})", _AGAIN) from error
-        return meta
+        return shaped(meta, _Meta, self._path, f"the entry of {candidate}")
 
     def picture(self, candidate: str, member: str) -> bytes:
         """A member of a candidate's folder.
@@ -101,6 +114,6 @@ class Pack:
             InputError: the pack does not hold it, or is damaged.
         """
         try:
-            return self._zip.read(f"{candidate}/{member}")
+            return read_member(self._zip, f"{candidate}/{member}")
         except (KeyError, OSError, zipfile.BadZipFile) as error:
             raise InputError(self._path, f"{member} of {candidate} cannot be read ({error})", _AGAIN) from error

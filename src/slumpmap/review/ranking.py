@@ -48,7 +48,7 @@ from slumpmap.errors import InputError
 from slumpmap.learning.calibration import Reliability
 from slumpmap.review.evidence import STATED
 from slumpmap.review.traits import MEASURED
-from slumpmap.sidecar import observed
+from slumpmap.tables import read_parquet
 from slumpmap.vector import read_layer, write_layer
 
 Floats = NDArray[np.float64]
@@ -385,11 +385,7 @@ def read_evidence(path: Path) -> pd.DataFrame:
     Raises:
         InputError: the file is missing, unreadable, or lacks a trait.
     """
-    observed.read([path])
-    try:
-        table = pd.read_parquet(path, columns=["id", "status", *TRAITS])
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"evidence cannot be read ({error})", "remove it and run the workflow again") from error
+    table = read_parquet(path, "evidence", ("id", "status", *TRAITS))
     return table.set_index("id").sort_index()
 
 

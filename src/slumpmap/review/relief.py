@@ -14,7 +14,7 @@ from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 from rasterio.vrt import WarpedVRT
 
-from slumpmap.raster import open_raster
+from slumpmap.raster import open_raster, reading
 from slumpmap.terrain.hillshade import hillshade
 from slumpmap.terrain.slope import horn
 
@@ -61,7 +61,7 @@ class Relief:
 
     def __init__(self, dem: Path, crs: str, bounds: Bounds) -> None:
         west, south, east, north = bounds
-        with open_raster(dem, "DEM") as source:
+        with open_raster(dem, "DEM") as source, reading(dem, "DEM"):
             with WarpedVRT(source, crs=crs) as native:
                 self.cell = abs(native.transform.a)
             margin = 3 * self.cell

@@ -120,8 +120,12 @@ class Store:
             # In WAL mode only FULL survives a power cut after each act.
             self._sql.execute("PRAGMA synchronous = FULL")
             self._sql.executescript(_SCHEMA)
+            damage = self._sql.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if damage != "ok":
+                raise sqlite3.DatabaseError(damage)
             self._check(reviewer)
-        except sqlite3.DatabaseError as error:
+            self.states()
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             self._claim.close()
             raise InputError(
                 path, f"the review file cannot be read ({error})", "move it away; decisions handed in are in the .gpkg"

@@ -14,11 +14,11 @@ import numpy as np
 import shapely
 from PIL import Image, ImageDraw, ImageFont
 
+from slumpmap import observed
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
 from slumpmap.progress import Progress
 from slumpmap.review.pack import Pack
-from slumpmap.sidecar import observed
 from slumpmap.vector import read_layer
 
 Kind = Literal["webp", "gif", "sheets"]

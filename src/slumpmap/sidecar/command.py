@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 import slumpmap
-from slumpmap.sidecar import observed
+from slumpmap import observed
 from slumpmap.sidecar.digest import content_of, known_contents
 from slumpmap.sidecar.form import UNKNOWN, Content, Run, Sidecar, absolute, sidecar_path, write_sidecar
 from slumpmap.sidecar.software import software

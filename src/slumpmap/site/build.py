@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from slumpmap import observed
 from slumpmap.config import Config
 from slumpmap.errors import InputError
 from slumpmap.files import read_json, write_text
 from slumpmap.grid import Grid
 from slumpmap.inventory.build import read_inventory
-from slumpmap.sidecar import observed
+from slumpmap.records import read_outcome
 from slumpmap.site import ground, provenance, sheets
 from slumpmap.site.cost import job_costs, review_rates
 from slumpmap.site.slumps import slump_data
@@ -172,7 +173,7 @@ def _iteration_folders(config: Config) -> Iterator[Path]:
         if not outcome.exists():
             return
         yield folder
-        row = read_json(outcome)
+        row = read_outcome(outcome)
         if row["state"] == "waiting" or row["new"] == 0:
             return
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from slumpmap.errors import InputError
-from slumpmap.inventory.cost import campaign_cost
+from slumpmap.inventory.cost import campaign_cost, read_benchmark
 from slumpmap.vector import open_layer
 
 _MB_PER_GB = 1024.0
@@ -58,12 +57,9 @@ def job_costs(benchmarks: Path) -> dict[str, Any] | None:
 
 def _read(path: Path) -> pd.DataFrame:
     """The runs in one benchmark file; what an older Snakemake did not measure is null."""
-    table = pd.read_csv(path, sep="\t", na_values=["-", "NA"])
-    if not {"s", "max_rss"} <= set(table.columns):
-        raise InputError(path, "not a Snakemake benchmark file", "remove it from the folder of benchmarks")
-    wanted = ["s", "max_rss", "io_in", "io_out", "cpu_time"]
+    table = read_benchmark(path)
     # Batches and years of one step are one line.
-    return table.reindex(columns=wanted).astype("float64").assign(step=re.sub(r"(_\d+)+$", "", path.stem))
+    return table.assign(step=re.sub(r"(_\d+)+$", "", path.stem))
 
 
 def _total(sizes: pd.Series) -> float | None:

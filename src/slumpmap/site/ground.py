@@ -15,10 +15,10 @@ from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 from rasterio.vrt import WarpedVRT
 
+from slumpmap import observed
 from slumpmap.files import atomic, write_json
 from slumpmap.grid import Grid
-from slumpmap.raster import RGB_NODATA, open_raster
-from slumpmap.sidecar import observed
+from slumpmap.raster import RGB_NODATA, open_raster, reading
 from slumpmap.terrain.hillshade import hillshade
 from slumpmap.terrain.slope import horn
 from slumpmap.vector import LINES, read_layer
@@ -89,7 +89,7 @@ def _pixel(finest: float, bounds: tuple[float, float, float, float], longest: in
 
 def _relief(dem: Path, crs: str, bounds: tuple[float, float, float, float], longest: int) -> tuple[NDArray[Any], Any]:
     """(rows, columns, 4) shaded relief tinted by elevation, transparent where there is none; and its transform."""
-    with open_raster(dem, "DEM") as source:
+    with open_raster(dem, "DEM") as source, reading(dem, "DEM"):
         with WarpedVRT(source, crs=crs) as native:
             finest = abs(native.transform.a)
         # Relief of 30 m shown finer than that only looks smoother: half a cell keeps edges from showing steps.
@@ -128,6 +128,7 @@ def _image(
     options = {"transform": transform, "width": width, "height": height, "resampling": how}
     with (
         open_raster(mosaic, "mosaic of images") as source,
+        reading(mosaic, "mosaic of images"),
         WarpedVRT(source, crs=grid.crs, nodata=RGB_NODATA, **options) as warped,
     ):
         bands = warped.read([1, 2, 3])

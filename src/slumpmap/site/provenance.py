@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 import slumpmap
+from slumpmap import observed
 from slumpmap.config import Config
 from slumpmap.files import read_json
-from slumpmap.sidecar import observed
 from slumpmap.sidecar.digest import known_content
 from slumpmap.sidecar.software import git_commit
 from slumpmap.vector import open_layer

@@ -12,13 +12,13 @@ from PIL import Image
 from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
+from slumpmap import observed
 from slumpmap.figures.sheets import chip_window
 from slumpmap.files import atomic, write_json
 from slumpmap.grid import Grid, Window
 from slumpmap.inventory.build import read_inventory
 from slumpmap.progress import Progress
 from slumpmap.raster import RGB_NODATA, Mosaic
-from slumpmap.sidecar import observed
 
 INDEX = "sheets.json"
 _QUALITY = 80

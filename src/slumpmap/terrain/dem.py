@@ -12,14 +12,13 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from slumpmap.errors import InputError
-from slumpmap.raster import atomic_raster, open_raster
+from slumpmap.raster import atomic_raster, open_raster, reading
 
 Floats = NDArray[np.float64]
 
@@ -241,10 +240,8 @@ def _blocks(dataset: DatasetReader) -> Iterator[Window]:
 
 def _elevations(path: Path, dataset: DatasetReader, window: Window) -> Floats:
     """Elevations of a window within the raster, scale and offset of the band applied; NaN for voids."""
-    try:
+    with reading(path, "DEM", "copy or download it again"):
         values = dataset.read(1, window=window, masked=True)
-    except RasterioError as error:
-        raise InputError(path, f"DEM is damaged ({error})", "copy or download it again") from error
     out: Floats = values.astype(np.float64).filled(np.nan) * dataset.scales[0] + dataset.offsets[0]
     out[np.isinf(out)] = np.nan
     return out

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
@@ -25,7 +24,7 @@ from slumpmap.imagery.conversion import to_8bit
 from slumpmap.imagery.resampling import Conversion, add, blocks, kernel_scale, lattice_of
 from slumpmap.imagery.scaling import read_scaling
 from slumpmap.imagery.spectral import spectral_layers
-from slumpmap.raster import RGB_NODATA, Mosaic, open_raster, write_cog
+from slumpmap.raster import RGB_NODATA, Mosaic, open_raster, reading, write_cog
 from slumpmap.terrain.hillshade import hillshade
 
 # What becomes 1 and what 255: degrees of slope, and the share of the light.
@@ -47,10 +46,8 @@ class Terrain:
 
     def read(self, window: RasterWindow) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Slope and aspect of a window of cells, (2, rows, columns), and where there is a slope, (rows, columns)."""
-        try:
+        with reading(Path(self.dataset.name), "slope or aspect", _REMEDY):
             values = np.stack([self.dataset.read(1, window=window), self.aspect.read(1, window=window)])
-        except RasterioError as error:
-            raise InputError(self.dataset.name, f"slope or aspect is damaged ({error})", _REMEDY) from error
         return values, np.isfinite(values[0])
 
     def layers(

@@ -14,7 +14,7 @@ from rasterio.io import DatasetReader
 from slumpmap.config import Config, DatedImage
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
-from slumpmap.raster import RGB_NODATA, open_raster, write_mosaic
+from slumpmap.raster import RGB_NODATA, open_raster, reading, write_mosaic
 from slumpmap.review.extra import check_image
 from slumpmap.review.qgis.desk import Desk
 from slumpmap.review.qgis.project import Bounds, Layer, draw_colours, draw_contours, draw_relief
@@ -141,7 +141,8 @@ def further_images(config: Config, out: Path) -> Iterator[Layer]:
 def _ranges(image: DatedImage, source: DatasetReader, bands: tuple[int, ...]) -> list[tuple[float, float]]:
     """Lowest and highest value of each band that is shown, at a glance over the whole image."""
     size = (len(bands), min(source.height, _GLANCE_PX), min(source.width, _GLANCE_PX))
-    values = source.read(bands, out_shape=size, masked=True).astype(np.float64)
+    with reading(image.path, f"image {image.name!r}"):
+        values = source.read(bands, out_shape=size, masked=True).astype(np.float64)
     ranges = []
     for band in values:
         valid = band.compressed()

@@ -10,11 +10,11 @@ import pytest
 from rasterio.transform import Affine
 from shapely.geometry import box
 
+from slumpmap import observed
 from slumpmap.files import write_text
 from slumpmap.grid import Grid
+from slumpmap.observed import recording
 from slumpmap.raster import Mosaic, open_raster, write_mosaic, write_raster
-from slumpmap.sidecar import observed
-from slumpmap.sidecar.observed import recording
 from slumpmap.vector import open_layer, write_layer, write_parquet
 
 LAYER = gpd.GeoDataFrame({"id": ["a"]}, geometry=[box(0, 0, 9, 9)], crs="EPSG:32646")

@@ -1,0 +1,111 @@
+"""A share of the fuzzing, on every run; `make test-fuzz` does all of it. And that the fuzzing itself can fail."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slumpmap.errors import InputError
+from tests.fuzz import runner
+from tests.fuzz.mutate import KINDS, SENTINEL, mutated
+from tests.fuzz.readers import READERS, Reader
+from tests.fuzz.runner import GOOD, Result, run
+
+# Cases of each reader; those whose good case takes a second or more get fewer.
+CASES = 6
+SLOW = {"outcome", "training_log", "reliability", "curve", "weights", "encoder", "model_card", "qgis_edits"}
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_mutated_files_are_read_or_refused(slow: bool, tmp_path: Path) -> None:
+    readers = [reader for reader in READERS if (reader.name in SLOW) == slow]
+    results = list(run(readers, range(2 if slow else CASES), None, tmp_path))
+    assert len(results) == len(readers) * (2 if slow else CASES)
+    assert not [result for result in results if result.outcome not in GOOD]
+    # Were all refused, or all read, the edits would test nothing.
+    counts = Counter(result.outcome for result in results)
+    assert min(counts["read"], counts["refused"]) > len(results) // 10
+
+
+def test_a_case_is_the_same_on_every_run() -> None:
+    for kind in KINDS:
+        if kind in ("tiff", "csv"):
+            data = b"II*\x00a,b\n1,2\n3,4\n" * 9
+            cases = [mutated(data, kind, "x", number) for number in range(50)]
+            assert cases == [mutated(data, kind, "x", number) for number in range(50)]
+            assert len({made for made, _ in cases}) > 40
+
+
+def outcomes(tmp_path: Path, read: Callable[[Path], Any], cases: int = 3) -> list[Result]:
+    """Results of cases of a reader that reads `read` wherever the file was changed."""
+    good = b"good file " * 20
+
+    def make(folder: Path) -> None:
+        (folder / "a.bin").write_bytes(good)
+
+    def after_good(folder: Path) -> None:
+        if (folder / "a.bin").read_bytes() != good:
+            read(folder)
+
+    return list(
+        run([Reader("own", "a.bin", "shp", make, after_good)], range(cases), tmp_path / "saved", tmp_path / "work")
+    )
+
+
+def refuse(folder: Path, words: str = "is damaged") -> None:
+    raise InputError(folder / "a.bin", words, "copy it again")
+
+
+def hang(_: Path) -> None:
+    time.sleep(60)
+
+
+def die(_: Path) -> None:
+    os.abort()
+
+
+def grow(_: Path) -> None:
+    np.ones(700 * 2**20 // 8)
+
+
+def fill(_: Path) -> None:
+    np.ones(20 * 2**30 // 8)
+
+
+def obey(folder: Path) -> None:
+    (folder / SENTINEL).touch()
+
+
+def anonymous(_: Path) -> None:
+    raise InputError("a file", "is damaged", "copy it again")
+
+
+@pytest.mark.parametrize(
+    ("read", "outcome", "detail"),
+    [
+        (refuse, "refused", "is damaged"),
+        (anonymous, "unclear", "a file"),
+        (lambda _: {}["x"], "error", "KeyError"),
+        (die, "crash", "SIGABRT"),
+        (hang, "hang", ""),
+        (grow, "memory", "MB; read"),
+        (fill, "error", "MemoryError"),
+        (obey, "executed", ""),
+    ],
+)
+def test_every_defect_is_seen_and_goes_with_its_case(
+    read: Callable[[Path], Any], outcome: str, detail: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "SECONDS", 0.7)
+    results = outcomes(tmp_path, read)
+    assert [result.number for result in results] == [0, 1, 2]
+    assert {result.outcome for result in results} == {outcome}
+    assert all(detail in result.detail for result in results)
+    assert (tmp_path / "saved" / "own-1" / "a.bin").exists() == (outcome not in GOOD)

@@ -320,7 +320,7 @@ def test_files_that_are_no_inventory(tmp_path):
     refused(tmp_path / "a.csv", "has no geometries")
     save(tmp_path / "part.shp", [square(0)])
     (tmp_path / "part.shx").unlink()
-    refused(tmp_path / "part.shp", "part.shx", "all its parts")
+    refused(tmp_path / "part.shp", "part.shx", "Replace the file")
     path = tmp_path / "a.parquet"
     gpd.GeoDataFrame({"id": [1]}, geometry=[square(0)], crs=UTM).to_parquet(path)
     assert len(read_foreign(path).slumps) == 1

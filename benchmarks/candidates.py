@@ -216,6 +216,7 @@ def main() -> None:
     for tiles in (options.tiles // 2, options.tiles):
         found.append(measure(tiles, options))
         show(found[-1])
+        sys.stdout.flush()
     rates = show_rates(*found)
     if options.json:
         write_json(options.json, {"mosaics": found, "cpu_s_per_mpx": rates})

@@ -15,10 +15,10 @@ a process.
 
 What is compared: every pixel that both call valid. Where all pixels under the kernel are of the scene the values
 must be the same but for rounding: GDAL rounds twice, to 16 bit and to 8, and finds coordinates to an eighth of a
-pixel by default; `exact` is one tile more of GDAL's with exact coordinates (-et 0). They differ on purpose at
-nodata: gdal_translate scales nodata (0) to 1, the value of dark ground, so that its tiles have no nodata left; the
-share of such pixels is `nodata_lost`. To be comparable they are taken from GDAL's 16-bit tiles. Where other jobs
-share the machine, seconds of the processor say more than wall seconds.
+pixel by default; `exact` is one tile more of GDAL's with exact coordinates (-et 0). Masks apart, both are to agree
+which pixels have data: `valid_ours_only` and `valid_gdal_only` are the shares of pixels that one side has and the
+other has not (in GDAL's 16-bit tiles), `nodata_lost` the share that gdalwarp left without data and gdal_translate
+gave a value. Where other jobs share the machine, seconds of the processor say more than wall seconds.
 """
 
 from __future__ import annotations
@@ -322,6 +322,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=options.work) as folder:
             found[name] = measure(make_case(Path(folder) / "case", options, crs), options.repeats)
         show(name, found[name])
+        sys.stdout.flush()
     if options.json:
         write_json(options.json, found)
 

@@ -203,6 +203,7 @@ def main() -> None:
             before = [size for size in before if size["area_km2"] != found["area_km2"]] + [found]
             before.sort(key=lambda size: size["area_km2"])
             laws = show(before, options.cores)
+            sys.stdout.flush()
             if options.json:
                 write_json(options.json, {"sizes": before, "growth": laws})
 

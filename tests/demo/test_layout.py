@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import shapely
 from scipy.stats import circmean
+from shapely.geometry import box
 
 from slumpmap.demo import corridor_size
 from slumpmap.demo.corridor import Layout, make_layout
+from slumpmap.demo.placing import Room
+from slumpmap.demo.scenes import FARTHEST_M
 from slumpmap.demo.slumps import INITIATION, MAPPING_YEAR, shares
 from slumpmap.demo.terrain import gradient
 from slumpmap.errors import InputError
@@ -92,3 +95,31 @@ def test_large_has_slumps_in_proportion() -> None:
 def test_bad_sizes_are_refused(size: str, area: float | None) -> None:
     with pytest.raises(InputError):
         corridor_size(size, area)
+
+
+def test_room_is_found_as_by_asking_everything() -> None:
+    """Things are looked up by squares; the answer is that of the distance to every one of them."""
+    rng = np.random.default_rng(3)
+    room, taken, answers = Room((0.0, 0.0, 6000.0, 6000.0), 30.0), [], []
+    for _ in range(400):
+        x, y = rng.uniform(-100, 6000, 2)
+        shape = box(x, y, x + rng.choice([20, 300, 1500]), y + rng.choice([20, 300, 900]))
+        gap = float(rng.choice([0.0, 14.0, 700.0]))
+        inside = shape.within(box(30, 30, 5970, 5970))
+        wanted = inside and all(shape.distance(other) >= gap for other in taken)
+        assert room.fits(shape, gap) == wanted
+        answers.append(wanted)
+        if wanted and len(taken) < 25:
+            room.take(shape)
+            taken.append(shape)
+    assert 20 < sum(answers) < 380
+
+
+def test_scenes_look_for_objects_as_far_as_any_reaches(layout: Layout) -> None:
+    reaches = [
+        float(np.hypot(*(thing.points(year) - [thing.x, thing.y]).T).max())
+        for thing in layout.slumps
+        for year in range(2010, 2031)
+    ]
+    reaches += [float(np.hypot(*(thing.points() - [thing.x, thing.y]).T).max()) for thing in layout.lookalikes]
+    assert max(reaches) < FARTHEST_M / 2

@@ -298,3 +298,21 @@ def test_only_scenes_of_the_year(tmp_path: Path) -> None:
         make_tiles(catalogue, scaling, grid, year, how, tmp_path / str(year), ["x000_y000"])
         with rasterio.open(tmp_path / str(year) / "x000_y000.tif") as tile:
             assert set(np.unique(tile.read())) == {value}
+
+
+def test_scenes_out_of_reach_are_not_opened(tmp_path: Path) -> None:
+    """A job that opened every scene of the year would take longer the larger the region is."""
+    write_scene(tmp_path / "near.tif", flat(600, width=64))
+    write_scene(tmp_path / "far.tif", flat(900, width=32), west=WEST + 96 * 3.0)
+    rows = [CLEAR | {"path": "near.tif"}, CLEAR | {"path": "far.tif"}]
+    grid, source = grid_of(), write_catalogue(tmp_path / "s.gpkg", rows)
+    catalogue, scaling = tmp_path / "catalogue.gpkg", tmp_path / "scaling.json"
+    settings = CompositeSettings()
+    make_catalogue(source, grid, settings, [2019], catalogue)
+    make_scaling(catalogue, grid, ScalingSettings(), settings.bands, scaling)
+    (tmp_path / "far.tif").unlink()
+    make_tiles(catalogue, scaling, grid, 2019, settings, tmp_path / "out", ["x000_y000"])
+    with rasterio.open(tmp_path / "out" / "x000_y000.tif") as tile:
+        assert np.array_equal(tile.read(), eight_bit(flat(600, 64, 64, 3)))
+    with pytest.raises(InputError, match="far"):
+        make_tiles(catalogue, scaling, grid, 2019, settings, tmp_path / "out", ["x001_y000"])

@@ -36,7 +36,7 @@ def five_bands(
     ends = read_scaling(folder / name / "scaling.json", 4)
     height, width = rgb.shape[1:]
     image = np.zeros((2, height + grid.tile_px, width + grid.tile_px), np.uint8)
-    with open_year(folder / name / "catalogue.gpkg", grid, 2019, how) as composer:
+    with open_year(folder / name / "catalogue.gpkg", grid, 2019, how, [tile.id for tile in grid.tiles]) as composer:
         for tile in grid.tiles:
             window = tile.window
             made = spectral_layers(composer, window, BOTH, ends, how.sharpen)
@@ -85,7 +85,8 @@ def test_one_layer_alone(tmp_path: Path) -> None:
     grid = grid_of()
     both = five_bands(tmp_path, write_catalogue(tmp_path / "s.gpkg", [ROW]), grid)[3:, :64, :64]
     ends = read_scaling(tmp_path / "run" / "scaling.json", 4)
-    with open_year(tmp_path / "run" / "catalogue.gpkg", grid, 2019, CompositeSettings(nir_band=4)) as composer:
+    settings, tiles = CompositeSettings(nir_band=4), [tile.id for tile in grid.tiles]
+    with open_year(tmp_path / "run" / "catalogue.gpkg", grid, 2019, settings, tiles) as composer:
         for layer, wanted in zip(BOTH, both, strict=True):
             made = spectral_layers(composer, grid.tiles[0].window, [layer], ends, False)
             assert list(made) == [layer] and np.array_equal(made[layer], wanted)
@@ -96,7 +97,8 @@ def test_near_infrared_has_its_own_range_and_the_index_a_fixed_one(tmp_path: Pat
     grid = grid_of()
     five_bands(tmp_path, write_catalogue(tmp_path / "s.gpkg", [ROW]), grid)
     ends = np.array([0, 0, 0, 1000.0]), np.array([3000, 3000, 3000, 4000.0])
-    with open_year(tmp_path / "run" / "catalogue.gpkg", grid, 2019, CompositeSettings(nir_band=4)) as composer:
+    settings, tiles = CompositeSettings(nir_band=4), [tile.id for tile in grid.tiles]
+    with open_year(tmp_path / "run" / "catalogue.gpkg", grid, 2019, settings, tiles) as composer:
         made = spectral_layers(composer, grid.tiles[0].window, BOTH, ends, False)
     assert (made["nir"] == 43).all() and (made["ndvi"] == 192).all()
 

@@ -27,7 +27,7 @@ from slumpmap.demo.acquisitions import Acquisition, plan
 from slumpmap.demo.landscape import CLASS_M, SOIL, VEGETATION, Bounds, Landscape, class_maps, make_landscape
 from slumpmap.demo.lookalikes import LookAlike, make_lookalikes
 from slumpmap.demo.placing import Room, take_setting
-from slumpmap.demo.scenes import CRS, World, scene_files, write_scene
+from slumpmap.demo.scenes import CRS, World, in_view, scene_files, write_scene
 from slumpmap.demo.slumps import MAPPING_YEAR, Slump, make_slumps
 from slumpmap.demo.terrain import Terrain, make_terrain
 from slumpmap.errors import InputError
@@ -154,13 +154,15 @@ def make_corridor(
 
 def _render_all(world: World, scenes: list[Acquisition], folder: Path, processes: int) -> list[float]:
     """Renders scenes, several at a time; returns the hidden share of each."""
-    work = partial(_render_one, world, folder)
+    work = partial(_render_one, folder)
+    # What each worker is sent does not grow with the corridor.
+    jobs = ((in_view(world, scene), scene) for scene in scenes)
     if processes <= 1:
-        return [work(scene) for scene in scenes]
+        return [work(job) for job in jobs]
     # A fresh interpreter: forking one that runs threads may hang.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_parent) as pool:
-        hidden = list(pool.map(work, scenes))
+        hidden = list(pool.map(work, jobs))
     for scene in scenes:
         for name in scene_files(scene):
             # What other processes write is not seen by itself.
@@ -180,7 +182,8 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _render_one(world: World, folder: Path, scene: Acquisition) -> float:
+def _render_one(folder: Path, job: tuple[World, Acquisition]) -> float:
+    world, scene = job
     return write_scene(world, scene, folder)
 
 

@@ -96,7 +96,7 @@ def render(world: World, scene: Acquisition, rows_at_once: int = ROWS_AT_ONCE) -
     udm = np.zeros((8, rows, columns), np.uint8)
     valid = _valid_columns(scene)
     ground = _read_ground(world, scene)
-    world = _in_view(world, scene)
+    world = in_view(world, scene)
     things = _things(world, scene)
     for first in range(0, rows, rows_at_once):
         last = min(rows, first + rows_at_once)
@@ -159,7 +159,7 @@ def _read_ground(world: World, scene: Acquisition) -> _Ground:
     return _Ground(fields.astype(np.float32), (dem.west + step / 2, dem.north - step / 2, step))
 
 
-def _in_view(world: World, scene: Acquisition) -> World:
+def in_view(world: World, scene: Acquisition) -> World:
     """The world without the lines and objects that the scene cannot show; lakes stay, their number is their look."""
     west, south, east, north = scene.footprint.bounds
     wide = west - FARTHEST_M, south - FARTHEST_M, east + FARTHEST_M, north + FARTHEST_M

@@ -21,6 +21,7 @@ from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.imagery.checks import check_scene, cloud_fraction_of, look_at
 from slumpmap.imagery.naming import date_of, scenes_in, udm_of
+from slumpmap.imagery.scenes import BOUNDS
 from slumpmap.vector import read_layer, write_layer
 
 _RASTERS = {".tif", ".tiff", ".vrt", ".jp2", ".img"}
@@ -32,13 +33,14 @@ YEAR, AREA, MONTH, CLOUD = "not in years", "outside the study area", "not in mon
 
 @dataclass(frozen=True)
 class Entry:
-    """A scene that was named to us; `cloud` is None until it is known."""
+    """A scene that was named to us; `cloud` and the raster's `outline` are None until they are known."""
 
     path: Path
     udm: Path | None
     acquired: datetime
     cloud: float | None
     footprint: BaseGeometry
+    outline: BaseGeometry | None = None
 
 
 def make_catalogue(source: Path, grid: Grid, settings: CompositeSettings, years: Sequence[int], out: Path) -> None:
@@ -55,7 +57,8 @@ def make_catalogue(source: Path, grid: Grid, settings: CompositeSettings, years:
         settings: months, cloud share and bands.
         years: years that are to be composited.
         out: GeoPackage to write: scene, path, udm, acquired, year, month, cloud_fraction, selected, reason,
-            footprint in the grid's CRS; ordered by time, name, path.
+            west, south, east, north of the raster (of the footprint where it was not looked at), footprint, both in
+            the grid's CRS; ordered by time, name, path.
 
     Raises:
         InputError: a scene cannot be used, or none is left for one of the years.
@@ -144,15 +147,17 @@ def _share(source: Path, number: int, value: Any) -> float:
 def _checked(entry: Entry, grid: Grid, settings: CompositeSettings) -> Entry:
     """The entry with its cloud share, after its files were found sound."""
     check_scene(entry.path, entry.udm, max(settings.bands_read))
-    if not entry.footprint.intersects(look_at(entry.path, grid.crs).outline):
+    outline = look_at(entry.path, grid.crs).outline
+    if not entry.footprint.intersects(outline):
         raise InputError(
             entry.path,
             "scene lies elsewhere than its footprint in the scene catalogue",
             "correct the footprint, the CRS of the catalogue or the georeference of the scene",
         )
-    if entry.cloud is not None:
-        return entry
-    return replace(entry, cloud=0.0 if entry.udm is None else cloud_fraction_of(entry.udm))
+    cloud = entry.cloud
+    if cloud is None:
+        cloud = 0.0 if entry.udm is None else cloud_fraction_of(entry.udm)
+    return replace(entry, cloud=cloud, outline=outline)
 
 
 def _named(path: Path, out: Path) -> str:
@@ -187,6 +192,7 @@ def _row(entry: Entry, touches: bool, settings: CompositeSettings, years: Sequen
         "cloud_fraction": entry.cloud,
         "selected": not reason,
         "reason": reason,
+        **dict(zip(BOUNDS, (entry.footprint if entry.outline is None else entry.outline).bounds, strict=True)),
         "geometry": entry.footprint,
     }
 

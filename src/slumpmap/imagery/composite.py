@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from slumpmap.config import CompositeSettings
 from slumpmap.grid import Grid, Window
 from slumpmap.imagery.area import area_mask
-from slumpmap.imagery.checks import outline_of
 from slumpmap.imagery.conversion import sharpen
 from slumpmap.imagery.resampling import (
     Conversion,
@@ -120,7 +119,9 @@ class Composer:
 
 
 @contextmanager
-def open_year(catalogue: Path, grid: Grid, year: int, settings: CompositeSettings) -> Iterator[Composer]:
+def open_year(
+    catalogue: Path, grid: Grid, year: int, settings: CompositeSettings, tile_ids: Sequence[str]
+) -> Iterator[Composer]:
     """The composer of a year's selected scenes, whose files stay open as long as the block lasts.
 
     Args:
@@ -128,11 +129,18 @@ def open_year(catalogue: Path, grid: Grid, year: int, settings: CompositeSetting
         grid: the campaign's grid.
         year: year to composite.
         settings: bands and resampling.
+        tile_ids: tiles that are to be composed. Scenes that cannot reach them are not opened, so that a job takes as
+            long in a large region as in a small one.
 
     Raises:
-        InputError: the catalogue or a scene cannot be read.
+        InputError: an unknown tile, or the catalogue or a scene cannot be read.
     """
-    scenes = [scene for scene in read_selected(catalogue) if scene.year == year]
+    windows = [grid.tile(tile_id).window.grow(1) for tile_id in tile_ids]
+    scenes = [
+        scene
+        for scene in read_selected(catalogue)
+        if scene.year == year and any(_overlap(_reach(scene, grid), window) for window in windows)
+    ]
     with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), Readers(settings.bands_read) as readers:
         yield Composer(grid, [_place(scene, readers, grid) for scene in scenes], readers, settings.resampling)
 
@@ -166,7 +174,7 @@ def make_tiles(
     """
     low, high = read_scaling(scaling, len(settings.bands))
     rgb = Conversion(lambda values: values[: len(settings.bands)], low, high)
-    with open_year(catalogue, grid, year, settings) as composer:
+    with open_year(catalogue, grid, year, settings, tile_ids) as composer:
         for tile_id in tile_ids:
             started = time.monotonic()
             # Sharpening needs one more pixel on every side, made as the neighbouring tile makes it.
@@ -195,8 +203,12 @@ def make_tiles(
 def _place(scene: Scene, readers: Readers, grid: Grid) -> Placed:
     """Finds where a scene lies on the grid."""
     dataset = readers.of(scene).dataset
-    bounds = outline_of(dataset, grid.crs).bounds
-    return Placed(scene, grid.window_of(bounds).grow(1), kernel_scale(dataset, grid, bounds))
+    return Placed(scene, _reach(scene, grid), kernel_scale(dataset, grid, scene.bounds))
+
+
+def _reach(scene: Scene, grid: Grid) -> Window:
+    """Grid pixels that a scene's raster can reach."""
+    return grid.window_of(scene.bounds).grow(1)
 
 
 def _overlap(one: Window, other: Window) -> bool:

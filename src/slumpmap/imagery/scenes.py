@@ -19,6 +19,8 @@ from slumpmap.vector import read_layer
 # Bands of a UDM2 file: 1 = clear (1 where clear), 8 = unusable (a bit for each reason, 0 where usable).
 UDM_CLEAR, UDM_UNUSABLE = 1, 8
 UDM_BLACKFILL = 1
+# Columns of the checked catalogue that say how far a raster reaches.
+BOUNDS = ("west", "south", "east", "north")
 
 _RESTORE = "restore it, then run the workflow again"
 
@@ -34,6 +36,7 @@ class Scene:
         acquired: time of acquisition, ISO 8601, UTC.
         year: year of acquisition.
         cloud_fraction: share of its valid pixels that is not clear, 0..1.
+        bounds: west, south, east, north of its raster in the grid's CRS, metres.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Scene:
     acquired: str
     year: int
     cloud_fraction: float
+    bounds: tuple[float, float, float, float]
 
 
 def read_selected(catalogue: Path) -> list[Scene]:
@@ -50,7 +54,7 @@ def read_selected(catalogue: Path) -> list[Scene]:
     Raises:
         InputError: the file is missing or is no checked catalogue.
     """
-    columns = ("scene", "path", "udm", "acquired", "year", "cloud_fraction", "selected")
+    columns = ("scene", "path", "udm", "acquired", "year", "cloud_fraction", "selected", *BOUNDS)
     layer = read_layer(catalogue, "checked scene catalogue", columns=columns)
     folder = catalogue.absolute().parent
 
@@ -58,7 +62,15 @@ def read_selected(catalogue: Path) -> list[Scene]:
         return Path(os.path.normpath(folder / text))
 
     scenes = [
-        Scene(row.scene, file(row.path), file(row.udm) if row.udm else None, row.acquired, row.year, row.cloud_fraction)
+        Scene(
+            row.scene,
+            file(row.path),
+            file(row.udm) if row.udm else None,
+            row.acquired,
+            row.year,
+            row.cloud_fraction,
+            (row.west, row.south, row.east, row.north),
+        )
         for row in layer[layer["selected"].astype(bool)].itertuples()
     ]
     return sorted(scenes, key=lambda scene: (scene.cloud_fraction, scene.acquired, scene.name, scene.path))

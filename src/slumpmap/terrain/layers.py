@@ -129,7 +129,7 @@ def make_layers(
     steep = [name for name in settings.layers if name in TERRAIN_LAYERS]
     with ExitStack() as stack:
         mosaic = stack.enter_context(Mosaic(grid, imagery, len(settings.bands), RGB_NODATA))
-        composer = stack.enter_context(open_year(catalogue, grid, year, settings)) if spectral else None
+        composer = stack.enter_context(open_year(catalogue, grid, year, settings, tile_ids)) if spectral else None
         terrain = stack.enter_context(open_terrain(slope, aspect)) if steep else None
         ends = read_scaling(scaling, len(settings.bands_read))
         for tile_id in tile_ids:

@@ -46,8 +46,13 @@ def campaign_cost(benchmarks: Path) -> Cost:
     Raises:
         InputError: a file is no benchmark.
     """
-    jobs = [job for path in sorted(Path(benchmarks).rglob("*.tsv")) for job in _read(path)]
+    jobs = [job for path in benchmark_files(benchmarks) for job in _read(path)]
     return Cost(union_length([(job.start, job.end) for job in jobs]), peak_memory(jobs))
+
+
+def benchmark_files(folder: Path) -> list[Path]:
+    """The benchmark files below a folder, but those that a power cut emptied: Snakemake does not wait for the disk."""
+    return sorted(path for path in Path(folder).rglob("*.tsv") if path.stat().st_size)
 
 
 def union_length(intervals: list[tuple[float, float]]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from slumpmap.inventory.cost import campaign_cost, read_benchmark
+from slumpmap.inventory.cost import benchmark_files, campaign_cost, read_benchmark
 from slumpmap.vector import open_layer
 
 _MB_PER_GB = 1024.0
@@ -29,8 +29,7 @@ def job_costs(benchmarks: Path) -> dict[str, Any] | None:
     Raises:
         InputError: a file is no benchmark.
     """
-    # After a power cut a file can be empty, since Snakemake does not wait until the disk has it.
-    files = sorted(path for path in benchmarks.rglob("*.tsv") if path.stat().st_size)
+    files = benchmark_files(benchmarks)
     if not files:
         return None
     jobs = pd.concat([_read(path) for path in files], ignore_index=True)

@@ -43,7 +43,7 @@ test-cluster: install
 test-reproduce: install
 	pytest -m reproduce tests/workflow
 
-# FAULT_RUNS=5 kills fewer runs, FAULT_SEED=7 repeats the moments of an earlier call, which printed its seed.
+# SLUMPMAP_FAULT_RUNS=5 kills fewer runs, SLUMPMAP_FAULT_SEED=7 repeats the moments of an earlier call, which printed its seed.
 test-faults: install
 	pytest -s tests/faults
 

@@ -1,6 +1,7 @@
 # make demo      set up, then map the synthetic corridor and write its report
 # make test      set up, then every check of the project
 # make test-cluster   the tests on a SLURM cluster of their own, on the loopback interface (Debian, root; minutes)
+# make test-fuzz      10,000 damaged and hostile files through every reader (a quarter of an hour; a share is in `test`)
 # make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
 #
 # make page      bundle the review page and the report's page anew (needs Node.js; the bundles are committed)
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: install demo test test-cluster lint page
+.PHONY: install demo test test-cluster test-fuzz lint page
 
 install: $(VENV)/installed
 
@@ -37,6 +38,10 @@ test: lint
 test-cluster: install
 	bash tests/cluster/set_up.sh
 	pytest -m cluster tests/cluster
+
+# OMP_NUM_THREADS: a process that forks must have no threads.
+test-fuzz: install
+	PYTHONPATH=src OMP_NUM_THREADS=1 nice -n 19 python -m tests.fuzz --cases 10000 --jobs 2
 
 page:
 	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build && npm run build-site

@@ -1,9 +1,10 @@
 # make demo      set up, then map the synthetic corridor and write its report
 # make test      set up, then every check of the project
 # make test-cluster   the tests on a SLURM cluster of their own, on the loopback interface (Debian, root; minutes)
+# make test-faults    killed runs, full disks, clocks set back, files lost in a power cut (Linux; some need root; an hour)
+# make test-fuzz      10,000 damaged and hostile files through every reader (a quarter of an hour; a share is in `test`)
 # make test-reproduce   two clean runs of a campaign, compared to the byte (minutes)
 # make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
-# make test-faults    killed runs, full disks, clocks set back, files lost in a power cut (Linux; some need root; an hour)
 #
 # make page      bundle the review page and the report's page anew (needs Node.js; the bundles are committed)
 #
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: install demo test test-cluster test-faults test-reproduce lint page
+.PHONY: install demo test test-cluster test-faults test-fuzz test-reproduce lint page
 
 install: $(VENV)/installed
 
@@ -46,6 +47,10 @@ test-reproduce: install
 # SLUMPMAP_FAULT_RUNS=5 kills fewer runs, SLUMPMAP_FAULT_SEED=7 repeats the moments of an earlier call, which printed its seed.
 test-faults: install
 	pytest -s tests/faults
+
+# OMP_NUM_THREADS: a process that forks must have no threads.
+test-fuzz: install
+	PYTHONPATH=src OMP_NUM_THREADS=1 nice -n 19 python -m tests.fuzz --cases 10000 --jobs 2
 
 page:
 	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build && npm run build-site

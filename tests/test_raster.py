@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioIOError
 from rasterio.transform import Affine
 from shapely.geometry import box
 
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, read_json, write_json
 from slumpmap.grid import Grid, Window
-from slumpmap.raster import Mosaic, check_whole, open_raster, write_cog, write_mosaic, write_raster
+from slumpmap.raster import Mosaic, check_whole, open_raster, reading, write_cog, write_mosaic, write_raster
 
 CRS = "EPSG:32646"
 TRANSFORM = Affine(3, 0, 500_001, 0, -3, 3_840_000)
@@ -231,3 +233,35 @@ def test_mosaic_file_changes_with_its_tiles_and_with_nothing_else(tmp_path):
     first.rename(second)
     write_mosaic(grid, tmp_path, 3, 0)
     assert (tmp_path / "mosaic.vrt").read_text() not in texts
+
+
+def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write_raster(path, np.ones((1, 300, 300), np.uint8), TRANSFORM, CRS)
+    data = bytearray(path.read_bytes())
+    # Width and length are the first two entries of the directory: tag, type, count, value.
+    start = struct.unpack("<I", data[4:8])[0] + 2
+    for entry in (start, start + 12):
+        assert struct.unpack("<H", data[entry : entry + 2])[0] in (256, 257)
+        data[entry + 2 : entry + 12] = struct.pack("<HII", 4, 1, 2**30)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.tif: .*(promises|cannot be read)"), open_raster(path, "scene"):
+        pass
+
+
+def test_a_block_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    options = {"driver": "GTiff", "count": 1, "dtype": "uint8", "crs": CRS, "transform": TRANSFORM, "sparse_ok": True}
+    side = 32_768
+    with rasterio.open(path, "w", width=side, height=side, tiled=True, blockxsize=side, blockysize=side, **options):
+        pass
+    with (
+        pytest.raises(InputError, match="cannot hold the 1 bands of 32768 x 32768 pixels that its header promises"),
+        open_raster(path, "scene"),
+    ):
+        pass
+
+
+def test_damaged_pixels_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.tif: DEM is damaged \(block 3\)"), reading(tmp_path / "a.tif", "DEM"):
+        raise RasterioIOError("block 3")

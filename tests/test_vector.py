@@ -116,3 +116,19 @@ def test_parquet_round_trip(tmp_path: Path) -> None:
     write_parquet(made, tmp_path / "a.parquet")
     read = read_layer(tmp_path / "a.parquet", "positives", columns=("id",))
     assert read.geometry.geom_equals(made.geometry).all() and read["id"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["a;b.gpkg", "a!b.gpkg", "a?b.gpkg"])
+def test_a_path_that_would_be_taken_for_an_address_is_refused(name, tmp_path):
+    with pytest.raises(InputError, match="one of ! ; \\? in its path"):
+        read_layer(tmp_path / name, "slumps")
+    with pytest.raises(InputError, match="one of ! ; \\? in its path"):
+        write_layer(gpd.GeoDataFrame(geometry=[box(0, 0, 1, 1)], crs=CRS), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_geometry_without_a_place_in_the_wanted_crs_is_refused(tmp_path):
+    shapes = [box(0, 0, 1, 1), box(1e30, 0, 2e30, 1e30)]
+    write_layer(gpd.GeoDataFrame(geometry=shapes, crs=CRS), tmp_path / "a.gpkg")
+    with pytest.raises(InputError, match=r"a\.gpkg: slumps has a geometry in row 2 that has no place in EPSG:4326"):
+        read_layer(tmp_path / "a.gpkg", "slumps", "EPSG:4326")

@@ -60,7 +60,7 @@ from slumpmap.labels import NEGATIVE_COLUMNS, SLUMP_COLUMNS, all_slumps, first_l
 from slumpmap.learning.bundle import ModelCard, describe, load_bundle, read_card, save_bundle
 from slumpmap.learning.checkpoints import load_checkpoint, save_checkpoint
 from slumpmap.learning.metrics import THRESHOLDS
-from slumpmap.learning.network import build_network
+from slumpmap.learning.network import _smp, build_network
 from slumpmap.learning.windows import make_windows, read_windows
 from slumpmap.legend import read_legend
 from slumpmap.raster import Mosaic, check_whole, open_raster, write_cog, write_mosaic, write_raster
@@ -78,6 +78,9 @@ from slumpmap.site.provenance import scenes_used
 from slumpmap.terrain.dem import open_dem
 from slumpmap.vector import LINES, read_layer, write_geojson, write_layer, write_parquet
 from slumpmap.yearly import Yearly, read_all_yearly, write_yearly
+
+# Imported once, before any child is forked: it takes seconds, many on a busy machine.
+_smp()
 
 ROOT = Path(__file__).parents[2]
 CRS = "EPSG:32646"

@@ -27,14 +27,16 @@ from slumpmap.errors import InputError
 from tests.fuzz.mutate import SENTINEL, mutated
 from tests.fuzz.readers import Reader
 
-# What a case may take. Good files take a second and some ten megabytes at most.
-SECONDS = 20.0
+# What a case may take. Good files take a second and some ten megabytes at most; the machine may be busy.
+SECONDS = 60.0
 MEGABYTES = 600
 # Beyond this allocations fail, before the machine suffers; the address space of a child counts from its start.
 _ADDRESS_SPACE = 6 * 2**30
 _LONGEST_MESSAGE = 1200
 
 GOOD = ("read", "refused")
+# Folder of the copy in which the good file is read before the others.
+FIRST_LOOK = "first_look"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _made(reader: Reader, good: Path) -> None:
     if not child:
         try:
             reader.make(good)
-            copy = good.with_name("first_look")
+            copy = good.with_name(FIRST_LOOK)
             shutil.copytree(good, copy)
             reader.read(copy)
             shutil.rmtree(copy)

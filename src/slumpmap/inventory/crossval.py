@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from slumpmap.errors import InputError
 from slumpmap.files import write_json, write_text
 from slumpmap.grid import HECTARE
 from slumpmap.learning.metrics import (
@@ -146,7 +147,7 @@ def write_table(scores: Sequence[Path], out: Path) -> None:
     Raises:
         InputError: a file cannot be read.
     """
-    rows = [_row(str(number), read_record(path, Scores, "scores of a part")) for number, path in enumerate(scores, 1)]
+    rows = [_row(str(number), path) for number, path in enumerate(scores, 1)]
     names = [name for name in _HEADINGS if name != "part"]
     columns = {name: [row[name] for row in rows if row[name] is not None] for name in names}
     mean = {name: float(np.mean(values)) if values else None for name, values in columns.items()}
@@ -162,12 +163,16 @@ def write_table(scores: Sequence[Path], out: Path) -> None:
     write_text(out.with_suffix(".md"), "".join(f"| {line} |\n" for line in lines))
 
 
-def _row(part: str, found: dict[str, Any]) -> dict[str, Any]:
-    """The row of a part."""
+def _row(part: str, path: Path) -> dict[str, Any]:
+    """The row of a part, from its scores."""
+    found = read_record(path, Scores, "scores of a part")
     row = {"part": part} | {name: found[name] for name in _PLAIN}
     for at_iou in found["polygons"]:
         for name in ("precision", "recall", "f1"):
             row[f"{name}_{at_iou['threshold']:g}"] = at_iou[name]
+    lacking = [name for name in _HEADINGS if name not in row]
+    if lacking:
+        raise InputError(path, f"scores of a part lack {', '.join(lacking)}", "remove it and run the workflow again")
     return {name: row[name] for name in _HEADINGS}
 
 

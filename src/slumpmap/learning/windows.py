@@ -308,7 +308,7 @@ def read_windows(index: Path, pixels: Path) -> tuple[gpd.GeoDataFrame, NDArray[n
     layer = read_layer(index, "windows", columns=["row", "column", "kind", "split", "slump_px"], empty_ok=False)
     try:
         values: NDArray[np.uint8] = np.load(pixels, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, TokenError) as error:
+    except (OSError, ValueError, OverflowError, EOFError, TokenError) as error:
         raise InputError(pixels, f"pixels cannot be read ({error})", "remove it and run the workflow again") from error
     if values.dtype != np.uint8 or values.ndim != 4 or len(values) != len(layer):
         fault = f"holds {values.dtype} {values.shape}, not one window for each of the {len(layer)} rows of {index.name}"

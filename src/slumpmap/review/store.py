@@ -12,6 +12,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,6 +124,10 @@ class Store:
             damage = self._sql.execute("PRAGMA quick_check(1)").fetchone()[0]
             if damage != "ok":
                 raise sqlite3.DatabaseError(damage)
+            with closing(sqlite3.connect(":memory:")) as fresh:
+                fresh.executescript(_SCHEMA)
+                if _columns(fresh) != _columns(self._sql):
+                    raise sqlite3.DatabaseError("it has other tables or columns than a review file")
             self._check(reviewer)
             self.states()
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
@@ -340,6 +345,13 @@ SELECT candidate, verdict FROM (
     WHERE NOT items.repeated
 ) WHERE verdict IS NOT NULL
 """
+
+
+def _columns(sql: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Tables and their columns."""
+    names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    tables = [row[0] for row in sql.execute(names)]
+    return [(name, row[1]) for name in tables for row in sql.execute("SELECT * FROM pragma_table_info(?)", (name,))]
 
 
 def _state(row: Sequence[Any]) -> State:

@@ -150,7 +150,7 @@ def _check_path(path: Path, what: str) -> None:
 
 
 @contextmanager
-def reading(path: Path | str, what: str, remedy: str = "replace the file") -> Iterator[None]:
+def reading(path: Path | str, what: str, remedy: str = "replace the file, with all its parts") -> Iterator[None]:
     """Says of what the libraries raise on a damaged file which file it is.
 
     Raises:

@@ -32,8 +32,8 @@ if "catalogue" in campaign.fetched:
         message:
             f"Fetching {FETCH.scenes} scenes"
         shell:
-            "python -m slumpmap fetch scenes --grid {input.grid:q} --years {params.years} --months {params.months}"
-            " --max-cloud {params.clouds} {params.options} --out {output:q} 2> {log:q}"
+            "python -m slumpmap fetch scenes --grid {input.grid:q} --years {params.years:q} --months {params.months:q}"
+            " --max-cloud {params.clouds:q} {params.options} --out {output:q} 2> {log:q}"
 
 
 if "dem" in campaign.fetched:
@@ -61,5 +61,5 @@ if "dem" in campaign.fetched:
         message:
             f"Fetching the {FETCH.dem} elevation model"
         shell:
-            "python -m slumpmap fetch dem --grid {input.grid:q} --source {params.source} {params.options}"
+            "python -m slumpmap fetch dem --grid {input.grid:q} --source {params.source:q} {params.options}"
             " --out {output:q} 2> {log:q}"

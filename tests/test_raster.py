@@ -176,7 +176,7 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Tiles:
     return Tiles(tmp_path_factory.mktemp("tiles"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(-90, 220), st.integers(-90, 280), st.integers(1, 250), st.integers(1, 300), st.integers(1, 4))
 def test_mosaic_equals_the_whole(tiles: Tiles, row: int, column: int, height: int, width: int, keep_open: int) -> None:
     framed = np.pad(tiles.whole, ((0, 0), (100, 400), (100, 500)), constant_values=7)

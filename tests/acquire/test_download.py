@@ -331,7 +331,7 @@ def test_one_bad_file_does_not_stop_the_others(world: Providers, tmp_path: Path)
     assert (tmp_path / "b").read_bytes() == b"b"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=st.integers(0, 400_000),
     cuts=st.lists(st.integers(0, 400_000), max_size=5),

@@ -50,7 +50,7 @@ def blobs(draw):
 rasters = st.composite(lambda draw: blobs(draw))()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(values=rasters, sides=st.tuples(st.integers(5, 12), st.integers(9, 40)), connectivity=st.sampled_from([4, 8]))
 def test_polygons_do_not_depend_on_the_tiling(values, sides, connectivity, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiles")

@@ -45,7 +45,7 @@ def test_size_of_a_slump_with_a_hole_and_two_parts():
 points = st.tuples(st.floats(-1000, 1000), st.floats(-1000, 1000))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(points, min_size=1, max_size=8), st.lists(st.tuples(points, points), min_size=1, max_size=8))
 def test_distance_is_that_of_the_nearest_line(at, ends):
     lines = np.array([LineString(pair) for pair in ends])

@@ -26,7 +26,7 @@ def k_by_definition(xy, area, r):
     return others / len(far) * area.area / (len(xy) - 1), len(far)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(3, 25))
 def test_k_by_definition(seed, count):
     xy = random_points(BENT, count, np.random.default_rng(seed))

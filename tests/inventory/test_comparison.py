@@ -170,7 +170,7 @@ boxes = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(boxes, boxes)
 def test_turned_round_and_brute_force(first, second):
     """A with B and B with A say the same, merged for split; links are those of a double loop; every slump counts."""
@@ -217,7 +217,7 @@ def test_zone_of_road_and_area_is_what_both_hold():
     assert Zone().holds(points).all() and Zone().outline() is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(-9e3, 9e3), st.floats(-9e3, 9e3)), min_size=1, max_size=20), st.floats(50, 5000))
 def test_zone_agrees_with_distances(places, metres):
     roads = np.array([LineString([(0, 0), (3000, 4000)]), LineString([(3000, 4000), (3000, -5000)])])

@@ -153,13 +153,13 @@ transforms = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(polygons(), transforms)
 def test_shares_are_those_of_shapely(polygon, transform):
     np.testing.assert_allclose(shares(polygon, (6, 7), transform), intersections(polygon, (6, 7), transform), atol=1e-8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(polygons(), st.floats(0, 360), st.floats(1e-3, 30), st.floats(-50, 50), st.floats(-50, 50))
 def test_shares_sum_to_the_area_wherever_the_polygon_lies(polygon, angle, size, across, down):
     moved = translate(scale(rotate(polygon, angle), size, size), across, down)

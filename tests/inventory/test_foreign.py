@@ -173,7 +173,7 @@ def test_nothing_with_an_area_is_refused(tmp_path):
     refused(save(tmp_path / "a.gpkg", [Point(X, Y), Point(X, Y)]), "no slump with an area in 2 rows", "outlines")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=7), min_size=1, max_size=5)
 )

@@ -106,7 +106,7 @@ def test_nobody():
     assert [len(values) for values in extent(none, np.empty(0))] == [0, 0]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=3, max_size=8),
     st.floats(0, 359),

@@ -132,7 +132,7 @@ def test_blocks_of_slumps_and_landscape_are_the_same():
     assert blocks.shapes.area.sum() == pytest.approx(KITE.area)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 1100), st.integers(0, 1100)), min_size=3, max_size=7), st.floats(90, 2000))
 def test_blocks_cut_any_area_without_gap_or_overlap(corners, side):
     area = shapely.convex_hull(shapely.multipoints([(X + x, Y + y) for x, y in corners]))
@@ -267,7 +267,7 @@ def test_classes_far_too_narrow_are_refused(tmp_path):
         made(tmp_path, {"dem": raster(tmp_path / "dem.tif", values)})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.lists(st.floats(-900, 900, width=32), min_size=1, max_size=20), min_size=1, max_size=5),
     st.sampled_from([1.0, 2.5, 45.0]),

@@ -33,7 +33,7 @@ def raster(tmp_path_factory):
     return path
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(15, 1485), st.floats(15, 1185)), min_size=1, max_size=40), st.sampled_from([7, 1024])
 )

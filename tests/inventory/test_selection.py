@@ -112,7 +112,7 @@ def test_one_block_has_no_interval():
 # --- thinning -------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(0, 60), st.floats(0, 40))
 def test_thinned_equals_the_loop(seed, count, distance):
     rng = RNG(seed)
@@ -182,7 +182,7 @@ def u2_by_definition(first, second):
     return n1 * n2 / total**2 * (sum(x * x for x in d) - sum(d) ** 2 / total)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.integers(0, 359), min_size=1, max_size=12),
     st.lists(st.integers(0, 359), min_size=1, max_size=12),

@@ -156,7 +156,7 @@ def test_high_ground_keeps_its_digits(tmp_path):
     assert of_one(series(box(0, 60, 90, 90)), path).loc[5, "std"] == pytest.approx(1e-6 * np.sqrt(8 / 3), rel=1e-2)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(1, 9000), st.lists(st.floats(1e-9, 1), min_size=1, max_size=9))
 def test_equal_values_have_no_spread(value, weights):
     """A mean that is off by the last digit would make a spread of a tenth of a millimetre at 5000 m."""
@@ -191,7 +191,7 @@ def rough(tmp_path_factory):
     return path, values
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(shapes, min_size=1, max_size=6), st.sampled_from([64, 400, 2**18]), st.sampled_from([50, 2**21]))
 def test_any_cut_into_tiles_gives_the_plain_statistics(rough, polygons, least, at_a_time):
     path, values = rough
@@ -280,7 +280,7 @@ def test_classes(tmp_path):
     assert table["nodata"].tolist() == pytest.approx([0.25, 0, 0, 1, 0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(shapes, min_size=1, max_size=5), st.integers(1, 6))
 def test_shares_of_classes_sum_to_one(tmp_path_factory, polygons, named):
     path = tmp_path_factory.getbasetemp() / "coded.tif"

@@ -229,7 +229,7 @@ def test_pictures_are_stored_so_that_one_is_read_at_once(campaign):
 
 
 @given(st.integers(1, 4), st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_averaging_is_the_mean_of_valid_pixels(factor, seed):
     rng = np.random.default_rng(seed)
     values = rng.integers(1, 256, (3, 4 * factor, 4 * factor), dtype=np.uint8)
@@ -263,7 +263,7 @@ def test_ground_without_image_gets_a_pattern_and_nothing_else_changes():
 
 
 @given(st.lists(st.tuples(st.floats(0, 1530), st.floats(0, 760)), min_size=1, max_size=20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_candidate_belongs_to_exactly_one_tile(centres):
     grid = Grid.over(shapely.box(X0, Y0 - 768, X0 + 1536, Y0), CRS, 3.0, 256)
     names = tiles_of(candidates_of(centres), grid)

@@ -168,7 +168,7 @@ def test_a_candidate_without_image_keeps_its_shape_and_ground(made):
         max_size=4,
     ),
 )
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_tiles_do_not_matter(made, tile_px, boxes):
     shapes = [
         cells(row, column, min(height, SIZE - row), min(width, SIZE - column)) for row, column, height, width in boxes

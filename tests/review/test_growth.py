@@ -92,7 +92,7 @@ def areas(growth: Growth) -> dict[int, float | None]:
     return {area.year: area.area_ha for area in growth.areas}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0, 360), st.sampled_from([-4.0, 0.0, 5.0, 10.0, 14.0]))
 def test_a_rectangle_retreats_as_fast_as_it_grows_whatever_the_azimuth(azimuth: float, rate: float) -> None:
     shapes = growing(azimuth, rate)
@@ -105,7 +105,7 @@ def test_a_rectangle_retreats_as_fast_as_it_grows_whatever_the_azimuth(azimuth: 
         assert area == pytest.approx(0.009 * (120 + rate * (year - MAPPED)), rel=0.04)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0, 360))
 def test_against_the_slope_nothing_retreats(azimuth: float) -> None:
     """The toe stays where it is: a wrong sign of the azimuth finds no retreat, one of a right angle neither."""
@@ -115,7 +115,7 @@ def test_against_the_slope_nothing_retreats(azimuth: float) -> None:
         assert growth.retreat_m_per_year == pytest.approx(0, abs=0.5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0, 360), st.integers(0, 3))
 def test_groups(azimuth: float, group: int) -> None:
     shapes = growing(azimuth, 8.0, first=YEARS[group])

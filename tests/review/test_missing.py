@@ -169,7 +169,7 @@ def test_the_forecast_covers_what_it_says_when_its_assumptions_hold():
     assert np.mean(beyond) <= 0.15
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=8))
 def test_a_forecast_is_ordered(found):
     expected, low, high = forecast(found)

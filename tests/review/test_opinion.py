@@ -72,7 +72,7 @@ def opinions(draw):
 
 
 @given(st.lists(opinions(), min_size=1, max_size=5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_decision_file_carries_an_opinion_whole(tmp_path_factory, said):
     """To a GeoPackage and back: all opinions are as they were."""
     path = tmp_path_factory.mktemp("file") / "anna.gpkg"
@@ -87,7 +87,6 @@ def test_a_decision_file_carries_an_opinion_whole(tmp_path_factory, said):
 
 
 @given(opinions(), opinions())
-@settings(deadline=None)
 def test_same_is_an_equality(one, other):
     assert same(one, one, OWN)
     assert same(one, other, OWN) == same(other, one, OWN)

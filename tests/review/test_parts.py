@@ -25,7 +25,7 @@ def test_halves_keep_their_ground_but_for_a_gap():
     assert round(shapely.distance(*shapely.get_parts(both)), 6) == 0.1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(number, min_size=1, max_size=4, unique=True), st.lists(number, max_size=3, unique=True))
 def test_a_field_cut_along_lines_is_valid_and_nearly_whole(columns, rows):
     """Cuts at least a metre apart: a hundred metres to a side, cut into up to 20 rectangles."""

@@ -770,7 +770,7 @@ def turned(shape, by):
     return shapely.MultiPolygon(parts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows_of(), st.integers(0, 10))
 def test_mark_depends_on_content_and_not_on_the_order_of_corners(row, by):
     mark = digests(row).iloc[0]
@@ -785,7 +785,7 @@ def test_mark_depends_on_content_and_not_on_the_order_of_corners(row, by):
     assert digests(undone).iloc[0]["row"] != mark["row"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows_of())
 def test_mark_survives_geopackage_and_parquet(tmp_path_factory, row):
     folder = tmp_path_factory.mktemp("rows")

@@ -180,7 +180,6 @@ def test_an_unlikely_neighbour_takes_nothing_away():
 @given(
     values=st.lists(st.sampled_from([0.0, 0.1, 0.5, 0.9]), max_size=40), share=st.floats(0, 1), seed=st.integers(0, 5)
 )
-@settings(deadline=None)
 def test_the_queue_holds_everything_once(values, share, seed):
     ids = np.array(names(len(values)), dtype=object)
     order, drawn = queue_order(np.array(values), ids, share, seed)
@@ -192,7 +191,7 @@ def test_the_queue_holds_everything_once(values, share, seed):
 
 
 @given(permutation=st.permutations(range(12)), share=st.sampled_from([0.0, 0.25]))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_order_of_rows_does_not_matter(permutation, share):
     values = np.array([0.5, 0.5, 0.1, 0.9, 0.5, 0.2, 0.2, 0.7, 0.0, 0.3, 0.3, 0.3])
     ids, rows = np.array(names(12), dtype=object), np.array(permutation)

@@ -117,7 +117,7 @@ def test_undo_goes_back_act_by_act_across_items(store):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["decide", "undo"]), st.integers(1, 3), st.booleans()), max_size=25))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_undo_is_a_stack_and_no_act_is_ever_lost(tmp_path_factory, steps):
     """Against a plain list of what was thought before each act."""
     before, now, rows = [], {1: None, 2: None, 3: None}, 0

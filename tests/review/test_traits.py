@@ -63,7 +63,7 @@ def test_elongation_is_one_less_the_ratio_of_the_axes():
 
 
 @given(azimuth=st.floats(0, 180), uphill=st.floats(0, 360))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_long_axis_is_compared_with_uphill_whatever_the_compass_says(azimuth, uphill):
     rise = (0.1 * math.sin(math.radians(uphill)), 0.1 * math.cos(math.radians(uphill)))
     found = measure(patch(ellipse(azimuth=azimuth), rise=rise))

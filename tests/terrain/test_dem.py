@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pyproj import Geod
@@ -181,7 +181,6 @@ def test_voids_are_filled_up_to_a_size():
     np.testing.assert_allclose(filled[known], plane[known], atol=1e-3)
 
 
-@settings(deadline=None)
 @given(arrays(bool, (14, 17), elements=st.booleans()), st.integers(1, 4))
 def test_every_cell_of_a_filled_void_gets_an_elevation(void, reach):
     elevation = np.where(void, np.nan, 4800 + np.arange(14 * 17).reshape(14, 17)).astype(np.float32)

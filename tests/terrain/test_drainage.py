@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.ndimage import distance_transform_edt, minimum_filter
@@ -210,7 +210,6 @@ def test_channel_of_one_cell_at_an_outlet_makes_no_reach():
 # Properties of any ground.
 
 
-@settings(deadline=None)
 @given(grounds())
 def test_every_cell_reaches_an_outlet(elevation):
     filled, direction, count = drained(elevation)
@@ -223,7 +222,6 @@ def test_every_cell_reaches_an_outlet(elevation):
     assert count[direction == OUTLET].sum() == known.sum()
 
 
-@settings(deadline=None)
 @given(grounds())
 def test_water_never_runs_uphill_and_fill_is_final(elevation):
     filled, direction, _ = drained(elevation)
@@ -233,7 +231,6 @@ def test_water_never_runs_uphill_and_fill_is_final(elevation):
     assert (filled[row + ROWS[code], column + COLUMNS[code]] <= filled[row, column]).all()
 
 
-@settings(deadline=None)
 @given(grounds())
 def test_fill_is_the_least_highest_point_of_all_ways_out(elevation):
     """By relaxation until nothing changes: an own definition, slow."""
@@ -249,7 +246,6 @@ def test_fill_is_the_least_highest_point_of_all_ways_out(elevation):
     np.testing.assert_array_equal(drainage.fill(elevation)[known], level[1:-1, 1:-1][known])
 
 
-@settings(deadline=None)
 @given(grounds(unique=True))
 def test_rotation_rotates_results(elevation):
     """Filled levels always; directions where no tie can be, that is on and beside ground that was not filled."""
@@ -262,7 +258,6 @@ def test_rotation_rotates_results(elevation):
     np.testing.assert_array_equal(its_direction[dry], np.rot90(expected)[dry])
 
 
-@settings(deadline=None)
 @given(grounds(), st.integers(1, 6))
 def test_strahler_and_reaches_of_any_network(elevation, threshold):
     _, direction, count = drained(elevation)
@@ -305,7 +300,6 @@ def _slow_orders(direction: np.ndarray, channel: np.ndarray) -> np.ndarray:
     return out
 
 
-@settings(deadline=None)
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=15)), st.sampled_from([0.7, 1.0, 3.0]))
 def test_distance_is_exact(target, stretch):
     found = drainage.distance_to(target, *sizes(target.shape[0], 30.0 * stretch, 30.0))

@@ -243,7 +243,7 @@ def test_morning_and_afternoon():
     assert north == pytest.approx(open_floor, rel=0.01)
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(4, 12),
     st.integers(0, 359),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -46,7 +46,6 @@ def test_what_is_no_number_is_nodata_in_all_bands(value: float) -> None:
     assert to_8bit(values, np.ones((1, 2), bool), LOW, HIGH).tolist() == [[[0, 128]]] * 3
 
 
-@settings(deadline=None)  # the first example may have to compile
 @given(
     hnp.arrays(np.float32, (3, 4, 5), elements=FLOATS),
     hnp.arrays(np.bool_, (3, 4, 5)),
@@ -62,7 +61,6 @@ def test_zero_exactly_where_invalid(
     assert np.array_equal(out > 0, np.broadcast_to(good, out.shape))
 
 
-@settings(deadline=None)  # the first example may have to compile
 @given(hnp.arrays(np.uint16, 50), st.floats(-1e4, 1e4), st.floats(1e-2, 1e5))
 def test_monotone(values: NDArray[np.uint16], low: float, width: float) -> None:
     line = np.sort(values)[None, None]
@@ -70,7 +68,6 @@ def test_monotone(values: NDArray[np.uint16], low: float, width: float) -> None:
     assert (np.diff(out[0, 0].astype(int)) >= 0).all()
 
 
-@settings(deadline=None)  # the first example may have to compile
 @given(hnp.arrays(np.uint8, (2, 9, 8), elements=st.sampled_from([0, 1, 2, 60, 128, 200, 255])))
 def test_sharpening_equals_direct_convolution(image: NDArray[np.uint8]) -> None:
     out = sharpen(image)

@@ -94,7 +94,7 @@ def check_writable(folder: Path) -> None:
 
 def _sync(path: Path) -> None:
     """Waits until a file, or the names in a folder, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY | (os.O_DIRECTORY if path.is_dir() else 0))
     try:
         os.fsync(handle)
     finally:

@@ -17,7 +17,8 @@ from typing import Any
 
 # Beside the .shp these belong to a shapefile.
 _SHAPEFILE = (".shx", ".dbf", ".prj", ".cpg")
-_WRITING = os.O_WRONLY | os.O_RDWR
+# Opened so, a file is written, or a folder brings its names to the disk.
+_NO_READING = os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY
 
 
 @dataclass
@@ -61,7 +62,7 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     if event != "open" or _active is None:
         return
     path, mode, flags = arguments
-    writes = set(mode) & set("wax+") if isinstance(mode, str) else (flags or 0) & _WRITING
+    writes = set(mode) & set("wax+") if isinstance(mode, str) else (flags or 0) & _NO_READING
     if not writes and isinstance(path, str | bytes | os.PathLike):
         _active.reads.setdefault(os.fsdecode(path))
 

@@ -109,11 +109,11 @@ def test_failing_command_says_why(toy, tmp_path):
 
 def test_absolute_paths_and_hostile_names(tmp_path, monkeypatch):
     """The results may be given from the root; names may hold what a shell would take for its own."""
-    place = tmp_path / "a $(touch pwned) 'b' \"c\"; d"
+    place = tmp_path / "a $(touch pwned) 'b' \"c\" d"
     place.mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.chdir(place)
-    toy = Toy(place, str(place / "re sults'; `d`"))
+    toy = Toy(place, str(place / "re sults' & `d`"))
     toy.all()
     product = toy.results / "labels" / "positives.gpkg"
     before = snapshot(place)

@@ -85,10 +85,10 @@ def known_content(path: Path) -> Content:
     found = recalled or content_of(path)
     if sidecar is not None and sidecar.content.sha256 == found.sha256:
         # A folder that may not be written to costs a second computation later, nothing else.
-        with suppress(OSError):
+        with suppress(OSError, InputError):
             write_sidecar(replace(sidecar, content=found))
     if kept is not None and recalled is None:
-        with suppress(OSError):
+        with suppress(OSError, InputError):
             write_json(kept, asdict(found))
     return found
 

@@ -109,6 +109,8 @@ def _no_room(path: Path, error: Exception) -> InputError | None:
         numbers.add(getattr(cause, "errno", None))
         cause = cause.__cause__ or cause.__context__
     there = next(parent for parent in path.absolute().parents if parent.exists())
+    if not there.is_dir():
+        return InputError(path, f"cannot be written, {there} is a file where a folder should be", "move that file away")
     if not os.access(there, os.W_OK | os.X_OK):
         remedy = "make the folder writable, or choose another one in the configuration"
         return InputError(path, f"cannot be written, {there} is read-only", remedy)

@@ -497,7 +497,7 @@ def _read_scene(folder: Path) -> None:
     check_scene(path, udm, 4)
     look_at(path, CRS)
     cloud_fraction_of(udm)
-    with SceneReader(Scene("a", path, udm, "2019-08-01", 2019, 0.0), (3, 2, 1)) as reader:
+    with SceneReader(Scene("a", path, udm, "2019-08-01", 2019, 0.0, (0.0, 0.0, 1.0, 1.0)), (3, 2, 1)) as reader:
         side = min(reader.dataset.width, reader.dataset.height, SIDE)
         reader.read(rasterio.windows.Window(0, 0, side, side))
 

@@ -321,7 +321,7 @@ def test_an_error_in_the_reader_surfaces(toy: Toy, trained: Path, tmp_path: Path
 def test_an_error_in_the_writer_surfaces(toy: Toy, trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_text("a file where the folder should be")
-    with pytest.raises(OSError, match="out"):
+    with pytest.raises(InputError, match="out is a file where a folder should be"):
         infer([trained], toy.imagery, toy.grid, out, ["x000_y000", "x001_y000"], SETTINGS, toy.scaling, 1, "cpu")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert threading.active_count() == 1

@@ -15,15 +15,12 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from rasterio.features import shapes
-from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from slumpmap.files import atomic
 from slumpmap.grid import Grid, Tile
 from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE, Mosaic
-
-_EIGHT = np.ones((3, 3), dtype=bool)
-# The four sides of a pixel, as offsets (row, column) of the neighbour behind each.
-_SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 PART_COLUMNS = ("tile", "pixels", "sum", "max", "outer_sides", "nodata_sides", "row", "column", "at_border")
 
@@ -64,46 +61,64 @@ def least_value(threshold: float) -> int:
 
 def _trace(values: NDArray[np.uint8], tile: Tile, least: int, connectivity: int) -> gpd.GeoDataFrame:
     """Parts of one tile from its values with a margin of one pixel, shape (tile + 2, tile + 2)."""
-    nodata = values == PROBABILITY_NODATA
-    inside = (values >= least) & ~nodata
-    own = inside[1:-1, 1:-1]
-    labels, count = ndimage.label(own, structure=_EIGHT if connectivity == 8 else None)
-    table = _statistics(values, labels, count, inside, nodata)
+    own = values[1:-1, 1:-1]
+    at, label, count = _label((own >= least) & (own != PROBABILITY_NODATA), connectivity)
+    table = _statistics(values, at, label, count, least)
     table.insert(0, "tile", tile.id)
+    outlines = _outlines(at, label, count, own.shape, tile)
     table["row"] += tile.window.row
     table["column"] += tile.window.column
-    return gpd.GeoDataFrame(table, geometry=_outlines(labels, count, tile))
+    return gpd.GeoDataFrame(table, geometry=outlines)
+
+
+def _label(inside: NDArray[np.bool_], connectivity: int) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
+    """Connected pixels, by the runs of each row, so that time goes with the candidates and not with the tile.
+
+    Returns:
+        Flat positions of the pixels inside, ascending; the label of each, 0..count-1 in the order of the labels'
+        first pixels; count.
+    """
+    at, width = np.flatnonzero(inside), inside.shape[1]
+    opens = np.flatnonzero((np.diff(at, prepend=-2) > 1) | (at % width == 0))
+    length = np.diff(np.r_[opens, len(at)])
+    start = at[opens]
+    end = start + length - 1
+    # The runs of the next row that a run touches: those that are not left or right of it.
+    reach, margin = int(connectivity == 8), start - start % width
+    first = np.searchsorted(end, np.maximum(start - reach, margin) + width)
+    touched = np.searchsorted(start, np.minimum(end + reach, margin + width - 1) + width, side="right") - first
+    upper = np.repeat(np.arange(len(start)), touched)
+    lower = np.arange(len(upper)) + np.repeat(first - np.cumsum(touched) + touched, touched)
+    links = coo_array((np.ones(len(upper), bool), (upper, lower)), shape=(len(start), len(start)))
+    count, component = connected_components(links, directed=False)
+    return at, np.repeat(component.astype(np.intp), length), int(count)
 
 
 def _statistics(
-    values: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    count: int,
-    inside: NDArray[np.bool_],
-    nodata: NDArray[np.bool_],
+    values: NDArray[np.uint8], at: NDArray[np.intp], label: NDArray[np.intp], count: int, least: int
 ) -> pd.DataFrame:
     """One row a label, integers only, so that the parts of a polygon add up exactly.
 
-    `values`, `inside` and `nodata` have a margin of one pixel around `labels`. Only labelled pixels are
-    gathered, which keeps memory small where candidates are rare.
+    `values` has a margin of one pixel around the plane of the positions `at`.
     """
-    at = np.flatnonzero(labels)
-    label = labels.ravel()[at] - 1
-    row, column = np.divmod(at, labels.shape[1])
-    value = values[row + 1, column + 1]
+    height, width = values.shape[0] - 2, values.shape[1] - 2
+    row, column = np.divmod(at, width)
+    flat, middle = values.ravel(), (row + 1) * values.shape[1] + column + 1
     outer, blind = np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
-    for down, right in _SIDES:
-        behind = row + 1 + down, column + 1 + right
-        outer += ~inside[behind]
-        blind += nodata[behind]
+    # What lies behind the four sides of each pixel.
+    for step in (-values.shape[1], values.shape[1], -1, 1):
+        behind = flat[middle + step]
+        outer += (behind < least) | (behind == PROBABILITY_NODATA)
+        blind += behind == PROBABILITY_NODATA
 
     def total(weights: NDArray[np.generic] | None = None) -> NDArray[np.int64]:
         return np.bincount(label, weights=weights, minlength=count).astype(np.int64)
 
+    value = flat[middle]
     highest = np.zeros(count, dtype=np.int64)
     np.maximum.at(highest, label, value)
     _, first = np.unique(label, return_index=True)
-    edge = (row == 0) | (row == labels.shape[0] - 1) | (column == 0) | (column == labels.shape[1] - 1)
+    edge = (row == 0) | (row == height - 1) | (column == 0) | (column == width - 1)
     return pd.DataFrame(
         {
             "pixels": total(),
@@ -118,13 +133,15 @@ def _statistics(
     )
 
 
-def _outlines(labels: NDArray[np.int32], count: int, tile: Tile) -> NDArray[np.object_]:
+def _outlines(
+    at: NDArray[np.intp], label: NDArray[np.intp], count: int, shape: tuple[int, int], tile: Tile
+) -> NDArray[np.object_]:
     """The outline of each label in grid pixels; pixels that meet at a corner give a multi-part outline.
 
     Tracing is 4-connected whatever the labelling was, since an 8-connected ring would touch itself; the label
     keeps the pieces together.
     """
-    sheet, shift = _gathered(labels, count)
+    sheet, shift = _gathered(at, label, count, shape)
     traced = list(shapes(sheet, mask=sheet > 0, connectivity=4))
     pieces = np.array([shapely.geometry.shape(geometry) for geometry, _ in traced], dtype=object)
     owner = np.array([int(value) - 1 for _, value in traced], dtype=np.intp)
@@ -141,30 +158,32 @@ def _outlines(labels: NDArray[np.int32], count: int, tile: Tile) -> NDArray[np.o
     return outlines
 
 
-def _gathered(labels: NDArray[np.int32], count: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _gathered(
+    at: NDArray[np.intp], label: NDArray[np.intp], count: int, shape: tuple[int, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The labels cut out and laid side by side on a small sheet, since tracing takes as long as its sheet is large.
 
     Returns:
-        (rows, columns) sheet on which each label lies by itself, and (count, 2) columns and rows from a label's
-        place on the sheet to its place in the tile. Where labels fill much of the tile, the tile is the sheet.
+        (rows, columns) sheet on which each label lies by itself, as label + 1, and (count, 2) columns and rows from a
+        label's place on the sheet to its place in the tile. Where labels fill much of the tile, the tile is the sheet.
     """
-    row, column = np.divmod(np.flatnonzero(labels), labels.shape[1])
-    label = labels[row, column] - 1
-    corner, end = np.full((count, 2), max(labels.shape)), np.zeros((count, 2), np.int64)
+    row, column = np.divmod(at, shape[1])
+    corner, end = np.full((count, 2), max(shape)), np.zeros((count, 2), np.int64)
     for axis, place in enumerate((column, row)):
         np.minimum.at(corner[:, axis], label, place)
         np.maximum.at(end[:, axis], label, place + 1)
     # On shelves of the tile's width, the tallest first, so that the labels of a shelf are about as tall as it is.
     order = np.argsort(corner[:, 1] - end[:, 1], kind="stable")
     width, height = (end - corner)[order].T
-    shelf, along = np.divmod(np.cumsum(width) - width, labels.shape[1])
+    shelf, along = np.divmod(np.cumsum(width) - width, shape[1])
     tallest = np.flatnonzero(np.r_[True, shelf[1:] != shelf[:-1]][:count])
     depth = height[tallest].sum()
-    if depth == 0 or depth > labels.shape[0] // 2:
-        return labels, np.zeros((count, 2), np.int64)
-    down = np.repeat(np.cumsum(height[tallest]) - height[tallest], np.diff(np.r_[tallest, count]))
-    to_tile = np.empty((count, 2), np.int64)
-    to_tile[order] = corner[order] - np.column_stack([along, down])
-    sheet = np.zeros((int(depth), int((along + width).max())), np.int32)
+    to_tile = np.zeros((count, 2), np.int64)
+    extent = shape
+    if depth <= shape[0] // 2:
+        down = np.repeat(np.cumsum(height[tallest]) - height[tallest], np.diff(np.r_[tallest, count]))
+        to_tile[order] = corner[order] - np.column_stack([along, down])
+        extent = max(int(depth), 1), int((along + width).max(initial=1))
+    sheet = np.zeros(extent, np.int32)
     sheet[row - to_tile[label, 1], column - to_tile[label, 0]] = label + 1
     return sheet, to_tile

@@ -35,7 +35,7 @@ lint: install
 
 # Files of tests go to as many processes as there are cores, four at most.
 test: lint
-	pytest -n logical --maxprocesses 4 --dist loadfile -m "not cluster and not faults and not reproduce"
+	pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not cluster and not faults and not reproduce"
 
 test-cluster: install
 	bash tests/cluster/set_up.sh

@@ -1,6 +1,7 @@
 """Runs mutated files through readers in child processes, so that a crash, a hang or a memory blow-up has a name.
 
-A child is forked from a process that has imported everything but started no threads. It says which case it begins
+A child is forked from a process that has imported everything but started no threads (`python -m tests.fuzz`, never a
+worker of pytest: a child that waits for a thread that it does not have waits for ever). It says which case it begins
 and how it ended; the parent kills it when a case takes too long, and goes on with a new child after the case at which
 the old one ended.
 """
@@ -30,6 +31,7 @@ from tests.fuzz.readers import Reader
 # What a case may take. Good files take a second and some ten megabytes at most; the machine may be busy.
 SECONDS = 60.0
 MEGABYTES = 600
+_GOOD_SECONDS = 300
 # Beyond this allocations fail, before the machine suffers; the address space of a child counts from its start.
 _ADDRESS_SPACE = 6 * 2**30
 _LONGEST_MESSAGE = 1200
@@ -90,6 +92,7 @@ def _made(reader: Reader, good: Path) -> None:
     good.mkdir(parents=True)
     child = os.fork()
     if not child:
+        signal.alarm(_GOOD_SECONDS)
         try:
             reader.make(good)
             copy = good.with_name(FIRST_LOOK)

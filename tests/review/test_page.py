@@ -635,6 +635,32 @@ def test_a_piece_is_cut_off_and_dropped(browser, served, campaign):
     assert kept.bounds[1] == pytest.approx(own.bounds[1], abs=0.01)
 
 
+def test_a_cut_outlives_the_smoothing_that_was_asked_for_before_it(browser, served):
+    """The smoothed boundary arrives after the line is drawn, before its pieces: it must not throw them away."""
+    page = visit(browser, served())
+    held = []
+
+    def answer(route):
+        asked = route.request.post_data_json["operation"]
+        if asked == "simplify":
+            held.append(route)
+            return
+        if asked == "split":
+            held[0].fulfill(response=held[0].fetch())
+        route.continue_()
+
+    page.route("**/geometry", answer)
+    page.keyboard.press("g")
+    wait_until(lambda: area_of(page) == 0.36 and held, "editing, and smoothing is asked for")
+    page.keyboard.press("x")
+    wait_until(lambda: page.get_by_test_id("tool-split").get_attribute("aria-pressed") == "true", "cutting")
+    x, y, _ = middle_of_the_view(page)
+    page.mouse.click(x - 90, y)
+    page.mouse.click(x + 90, y)
+    page.keyboard.press("Enter")
+    wait_until(lambda: not page.get_by_test_id("tool-drop").is_disabled(), "two pieces")
+
+
 def test_a_cut_that_cuts_nothing_is_told_and_can_be_drawn_again(browser, served):
     page = visit(browser, served())
     page.keyboard.press("g")

@@ -77,6 +77,8 @@ export class Editor {
   private untouched: Geometry;
   // The shape under the mouse, while a corner is dragged or a boundary drawn.
   private live: Part[] | null = null;
+  // Whether something was asked of the server, after which a smoothed boundary comes too late.
+  private asked = false;
   private corner: Corner | null = null;
   private chosen = 0;
   private drawing: Draw | null = null;
@@ -289,7 +291,7 @@ export class Editor {
   private async smooth(): Promise<void> {
     const { now } = this;
     const smooth = await api.geometry(this.item, "simplify", now.boundary).catch(() => null);
-    if (!smooth || now !== this.now || this.live) return;
+    if (!smooth || now !== this.now || this.live || this.asked) return;
     this.untouched = smooth.boundary;
     this.step({ ...now, boundary: smooth.boundary });
   }
@@ -298,6 +300,7 @@ export class Editor {
   async ask(operation: "simplify" | "repair" | "split" | "merge", line?: Geometry, other?: string): Promise<void> {
     const { now } = this;
     let message = "";
+    this.asked = true;
     try {
       const { boundary } = await api.geometry(this.item, operation, now.boundary, line, other);
       // Whoever went on in the meantime has decided otherwise.

@@ -209,6 +209,15 @@ def _slumps(counts: Mapping[str, Any]) -> str:
     return f"{counts['slumps']} slumps{extra}"
 
 
+_COUNTS = {
+    "slumps": "slumps",
+    "counterpart": "with a counterpart in the other",
+    "only_here": "only here",
+    "outlines": "outlines; more than slumps where one is drawn twice",
+    "outlines_outside": "outlines outside the zone, not counted",
+}
+
+
 def markdown(summary: Mapping[str, Any]) -> str:
     """The comparison as a page for people."""
     lines = [
@@ -216,19 +225,7 @@ def markdown(summary: Mapping[str, Any]) -> str:
         "",
         statement(summary),
         "",
-        *_table(
-            ("", "A", "B"),
-            [
-                (text, str(summary["a"][key]), str(summary["b"][key]))
-                for key, text in (
-                    ("slumps", "slumps"),
-                    ("counterpart", "with a counterpart in the other"),
-                    ("only_here", "only here"),
-                    ("outlines", "outlines; more than slumps where one is drawn twice"),
-                    ("outlines_outside", "outlines outside the zone, not counted"),
-                )
-            ],
-        ),
+        *_table(("", "A", "B"), [(text, *(str(summary[side][key]) for side in "ab")) for key, text in _COUNTS.items()]),
         "",
         f"Slumps in common, as groups of linked outlines: {summary['in_common']}.",
         "",

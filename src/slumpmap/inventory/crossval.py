@@ -13,12 +13,14 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from slumpmap.errors import InputError
 from slumpmap.files import write_json, write_text
 from slumpmap.grid import HECTARE
 from slumpmap.learning.metrics import (
     THRESHOLDS,
+    Match,
     PixelCounts,
     average_precision,
     block_bootstrap,
@@ -99,12 +101,6 @@ def score_part(
     curve = average_precision(scores, mapped, true, _CURVE_IOU)
     areas, rims = _area_counts(mapped, true), _area_counts(_rims(mapped, boundary_m), _rims(true, boundary_m))
     right = right_by_score(scores, polygon_overlaps(mapped, true), _CURVE_IOU)
-    statistics: dict[str, Callable[..., float | None]] = {
-        "ap_huang": lambda m, t: iou_average_precision(match.mapped_iou[m], match.truth_iou[t]),
-        "ap_score": lambda m, t: precision_recall(scores[m], right[m], len(t)).average_precision,
-        "precision": lambda m, _: share(match.mapped_right[m]),
-        "recall": lambda _, t: share(match.truth_found[t]),
-    }
     result = {
         "truth": len(true),
         "mapped": len(mapped),
@@ -114,15 +110,26 @@ def score_part(
         "pixel_iou": areas.iou,
         "pixel_f1": areas.f1,
         "boundary_iou": rims.iou,
-        "intervals": {
-            name: list(ends) if (ends := block_bootstrap(statistic, blocks, seed)) else None
-            for name, statistic in statistics.items()
-        },
+        "intervals": _intervals(match, scores, right, blocks, seed),
     }
     write_json(out, result)
     columns = {"score": curve.score, "precision": curve.precision, "recall": curve.recall}
     write_text(out_curve, pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"))
     return result
+
+
+def _intervals(
+    match: Match, scores: NDArray[np.float64], right: NDArray[np.bool_], blocks: list[NDArray[np.int64]], seed: int
+) -> dict[str, list[float] | None]:
+    """The ends of 90 % of each statistic over draws of blocks; None where there are too few blocks."""
+    statistics: dict[str, Callable[..., float | None]] = {
+        "ap_huang": lambda m, t: iou_average_precision(match.mapped_iou[m], match.truth_iou[t]),
+        "ap_score": lambda m, t: precision_recall(scores[m], right[m], len(t)).average_precision,
+        "precision": lambda m, _: share(match.mapped_right[m]),
+        "recall": lambda _, t: share(match.truth_found[t]),
+    }
+    found = {name: block_bootstrap(statistic, blocks, seed) for name, statistic in statistics.items()}
+    return {name: list(ends) if ends else None for name, ends in found.items()}
 
 
 def _area_counts(mapped: gpd.GeoDataFrame, true: gpd.GeoDataFrame) -> PixelCounts:

@@ -55,6 +55,9 @@ def binned(values: Floats, limits: Sequence[float], unit: str = "") -> NDArray[n
     return classes
 
 
+_RATIO_COLUMNS = ("class", "slumps", "share_slumps", "share_landscape", "ratio", "lower", "upper", "finding")
+
+
 def selection_ratios(
     slump_classes: NDArray[Any],
     slump_xy: Floats,
@@ -106,20 +109,9 @@ def selection_ratios(
     ratio = _ratio(*shares)
     empty = counts[0].sum(axis=0) == 0
     lower[empty | np.isnan(ratio)], upper[empty | np.isnan(ratio)] = np.nan, np.nan
-    table = pd.DataFrame(
-        {
-            "class": names,
-            "slumps": counts[0].sum(axis=0).astype(int),
-            "share_slumps": shares[0],
-            "share_landscape": shares[1],
-            "ratio": ratio,
-            "lower": lower,
-            "upper": upper,
-            "finding": np.select(
-                [np.isnan(lower), lower > 1, upper < 1], ["unknown", "preferred", "avoided"], "as available"
-            ),
-        }
-    )
+    findings = np.select([np.isnan(lower), lower > 1, upper < 1], ["unknown", "preferred", "avoided"], "as available")
+    columns = (names, counts[0].sum(axis=0).astype(int), *shares, ratio, lower, upper, findings)
+    table = pd.DataFrame(dict(zip(_RATIO_COLUMNS, columns, strict=True)))
     table.attrs = {
         "unknown_slumps": int((~here).sum()),
         "unknown_landscape": int((~there).sum()),

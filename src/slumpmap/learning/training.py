@@ -69,13 +69,7 @@ def train(
     Raises:
         InputError: unusable windows, settings, start bundle or device.
     """
-    layer, values = read_windows(index, pixels)
-    rows = {name: np.flatnonzero(layer["split"] == name) for name in (TRAIN, VALIDATION)}
-    if values.shape[1] != len(bands) + 1:
-        fault = f"holds {values.shape[1] - 1} bands and a label, not {', '.join(bands)} and a label"
-        raise InputError(pixels, fault, "remove it and run the workflow again")
-    if not rows[TRAIN].size:
-        raise InputError(index, "no window is there to train on", "lower windows.validation_share")
+    layer, values, rows = _read(index, pixels, bands)
     with joined(choose_device(device)) as (team, where), repeatable(seed, threads, settings.deterministic):
         beginning = _beginning(values, rows[TRAIN], settings, start, resolution, scaling, bands)
         run = _prepare(layer, values, rows, settings, steps, seed, beginning, where, team)
@@ -115,6 +109,20 @@ def train(
     write_text(out / LOG, _log_text(run, figures))
     save_bundle(out, network, card)
     drop_checkpoints(checkpoints)
+
+
+def _read(
+    index: Path, pixels: Path, bands: Sequence[str]
+) -> tuple[gpd.GeoDataFrame, NDArray[np.uint8], dict[str, NDArray[np.int64]]]:
+    """The windows, their pixels, and which of them train and which validate; refused where none trains."""
+    layer, values = read_windows(index, pixels)
+    if values.shape[1] != len(bands) + 1:
+        fault = f"holds {values.shape[1] - 1} bands and a label, not {', '.join(bands)} and a label"
+        raise InputError(pixels, fault, "remove it and run the workflow again")
+    rows = {name: np.flatnonzero(layer["split"] == name) for name in (TRAIN, VALIDATION)}
+    if not rows[TRAIN].size:
+        raise InputError(index, "no window is there to train on", "lower windows.validation_share")
+    return layer, values, rows
 
 
 def _beginning(

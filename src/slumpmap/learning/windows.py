@@ -70,13 +70,7 @@ def make_windows(
         InputError: no positives, or none of them on valid imagery or in the fold; unreadable files.
     """
     slumps = _read_labels(positives, "positives", grid)
-    places = lay_all(slumps, POSITIVE, grid, settings)
-    if negatives is not None:
-        places = pd.concat([places, lay_all(_read_labels(negatives, "negatives", grid), NEGATIVE, grid, settings)])
-    # A position that both kinds ask for counts as a positive's.
-    order = places["kind"].ne(POSITIVE)
-    places = places.assign(order=order).sort_values(["row", "column", "order", "source"])
-    places = places.drop_duplicates(["row", "column"]).drop(columns="order").reset_index(drop=True)
+    places = _places(slumps, negatives, grid, settings)
     limit = None if area is None else read_layer(area, "training area", grid.crs).geometry.to_numpy()
     with Mosaic(grid, imagery, bands, nodata=RGB_NODATA) as mosaic:
         places["valid_share"] = [
@@ -93,6 +87,17 @@ def make_windows(
         outlines = slumps.geometry.to_numpy()
         places["slump_px"] = _write_pixels(out_pixels, places, outlines, mosaic, limit, settings.window_px)
     _write_index(out_index, places, grid, settings.window_px)
+
+
+def _places(slumps: gpd.GeoDataFrame, negatives: Path | None, grid: Grid, settings: WindowSettings) -> pd.DataFrame:
+    """The positions of windows around slumps and look-alikes, each once, in the order (row, column)."""
+    places = lay_all(slumps, POSITIVE, grid, settings)
+    if negatives is not None:
+        places = pd.concat([places, lay_all(_read_labels(negatives, "negatives", grid), NEGATIVE, grid, settings)])
+    # A position that both kinds ask for counts as a positive's.
+    order = places["kind"].ne(POSITIVE)
+    places = places.assign(order=order).sort_values(["row", "column", "order", "source"])
+    return places.drop_duplicates(["row", "column"]).drop(columns="order").reset_index(drop=True)
 
 
 def _read_labels(path: Path, what: str, grid: Grid) -> gpd.GeoDataFrame:

@@ -69,10 +69,10 @@ def make_outcome(
     to_inspect = ledger[ledger["status"] == "new"].reset_index(drop=True)
     opinions = {name: read_decisions(path, to_inspect) if path else None for name, path in decisions.items()}
     final = read_decisions(adjudicator[1], to_inspect) if adjudicator[1] else None
-    given = [opinion for opinion in opinions.values() if opinion is not None]
+    given = {name: opinion for name, opinion in opinions.items() if opinion is not None}
     complete = len(given) == len(opinions)
-    dispute = disputed(given) if complete else []
-    verdicts = adjudicate(given, final, boundary) if complete else _no_verdicts(to_inspect)
+    dispute = disputed(list(given.values())) if complete else []
+    verdicts = adjudicate(list(given.values()), final, boundary) if complete else _no_verdicts(to_inspect)
     accepted = _new_slumps(verdicts[verdicts["is_slump"]], known, iteration)
     rejected = _rejected_places(verdicts, to_inspect)
 
@@ -83,28 +83,32 @@ def make_outcome(
     write_layer(undecided(open_disputes), out / "disputed.gpkg")
     waits = {name: undecided_by(opinion, to_inspect) for name, opinion in opinions.items()}
     waits[adjudicator[0]] = len(open_disputes)
+    figures = {
+        "iteration": iteration,
+        "state": "waiting" if any(waits.values()) else "decided",
+        "waiting_for": {name: count for name, count in waits.items() if count},
+        "positives": len(known),
+        "negatives": len(read_layer(negatives, "negatives")),
+        **_of_ledger(ledger, known),
+        "disputed": len(dispute),
+        "new": len(accepted),
+        "total": len(known) + len(accepted),
+        "reviews": {name: _review(opinion) for name, opinion in given.items()},
+        "captures": _captures(verdicts, opinions) if complete else [],
+    }
+    write_json(out / "outcome.json", figures)
+
+
+def _of_ledger(ledger: gpd.GeoDataFrame, known: gpd.GeoDataFrame) -> dict[str, int]:
+    """The counts of an iteration's candidates, by what they were before anybody looked at them."""
     counts = ledger["status"].value_counts()
-    new = len(accepted)
-    write_json(
-        out / "outcome.json",
-        {
-            "iteration": iteration,
-            "state": "waiting" if any(waits.values()) else "decided",
-            "waiting_for": {name: count for name, count in waits.items() if count},
-            "positives": len(known),
-            "negatives": len(read_layer(negatives, "negatives")),
-            "inferred": len(ledger),
-            "known": int(counts.get("known", 0)),
-            "known_found_again": len(np.unique(_same(known.geometry.to_numpy(), ledger.geometry.to_numpy())[0])),
-            "rejected_before": int(counts.get("rejected", 0)),
-            "inspected": len(to_inspect),
-            "disputed": len(dispute),
-            "new": new,
-            "total": len(known) + new,
-            "reviews": {name: _review(opinion) for name, opinion in opinions.items() if opinion is not None},
-            "captures": _captures(verdicts, opinions) if complete else [],
-        },
-    )
+    return {
+        "inferred": len(ledger),
+        "known": int(counts.get("known", 0)),
+        "known_found_again": len(np.unique(_same(known.geometry.to_numpy(), ledger.geometry.to_numpy())[0])),
+        "rejected_before": int(counts.get("rejected", 0)),
+        "inspected": int(counts.get("new", 0)),
+    }
 
 
 def _with_opinions(

@@ -100,12 +100,8 @@ def bring_back(desk: Desk, file: Path, merge: bool = False, dry_run: bool = Fals
                 "export again; or give --merge, which takes what was edited and leaves the rest as it is now",
             )
         result = _applied(now, edited.rows.loc[applied])
-        before, after = verdicts(now.loc[applied]), verdicts(result.loc[applied])
         brought = Brought(
-            new=list(applied[(before == "open") & (after != "open")]),
-            changed=list(applied[(before != "open") & (after != "open") & (before != after)]),
-            taken_back=list(applied[(before != "open") & (after == "open")]),
-            edited=list(applied[before == after]),
+            *_by_change(verdicts(now.loc[applied]), verdicts(result.loc[applied])),
             same=int((~(differs & touched)).sum()),
             absent=len(now) - len(marks),
             kept=list(marks.index[differs & moved & ~touched]),
@@ -119,6 +115,14 @@ def bring_back(desk: Desk, file: Path, merge: bool = False, dry_run: bool = Fals
         saved = _write(desk, result)
         _remember(desk, marks)
         return Brought(**(vars(brought) | {"written": desk.decision_file, "saved": saved}))
+
+
+def _by_change(before: pd.Series, after: pd.Series) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Candidates that got a verdict, changed it, lost it, or keep it and differ otherwise, by their verdicts."""
+    had, has = before != "open", after != "open"
+    kinds = (~had & has, had & has & (before != after), had & ~has, before == after)
+    new, changed, taken_back, edited = (list(before.index[kind]) for kind in kinds)
+    return new, changed, taken_back, edited
 
 
 def _marks(desk: Desk, edited: Edited, now: gpd.GeoDataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from slumpmap.review.opinion import CRITERIA
 from slumpmap.review.qgis.desk import Desk
 from slumpmap.review.qgis.layers import contours, further_images, relief, write_around, write_mosaics, year_layers
 from slumpmap.review.qgis.package import edited_layers, forms_of, write_candidates
-from slumpmap.review.qgis.project import Bounds, Group, Project, write_project
+from slumpmap.gis.project import Bounds, Group, Project, write_project
 from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, verdicts
 
 PROJECT, AROUND, NOTES = "review.qgz", "around.gpkg", "README.txt"

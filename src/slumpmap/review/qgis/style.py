@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from slumpmap.review.decisions import CRITERIA_COLUMNS
 from slumpmap.review.opinion import CRITERIA, REASONS
 from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, RANK
-from slumpmap.review.qgis.xml import (
+from slumpmap.gis.xml import (
     NO_VALUE,
     VERSION,
     Options,

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from pyproj import CRS
 
 from slumpmap.files import atomic
-from slumpmap.review.qgis.xml import VERSION, put, put_crs, put_extent, put_symbol, text_of
+from slumpmap.gis.xml import VERSION, put, put_crs, put_extent, put_resampling, put_symbol, text_of
 
 Bounds = tuple[float, float, float, float]
 Draw = Callable[[Element], None]
@@ -240,7 +240,7 @@ def draw_colours(bands: Sequence[int], ranges: Sequence[tuple[float, float]] | N
             put(stretch, "minValue", low)
             put(stretch, "maxValue", high)
             put(stretch, "algorithm", "NoEnhancement" if ranges is None else "StretchToMinimumMaximum")
-        _put_resampling(pipe)
+        put_resampling(pipe)
 
     return draw
 
@@ -296,9 +296,3 @@ def _put_smoothing(pipe: Element) -> None:
     smooth = {"zoomedInResamplingMethod": "cubic", "zoomedOutResamplingMethod": "bilinear"}
     put(put(pipe, "provider"), "resampling", enabled="true", maxOversampling=4, **smooth)
     put(pipe, "resamplingStage", "provider")
-
-
-def _put_resampling(pipe: Element) -> None:
-    """Pixels are averaged where the map is coarser, and shown as they are where it is finer."""
-    put(pipe, "rasterresampler", maxOversampling=4, zoomedOutResampler="bilinear")
-    put(pipe, "resamplingStage", "resamplingFilter")

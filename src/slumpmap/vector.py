@@ -13,6 +13,7 @@ import pandas as pd
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj import CRS
 from pyproj.exceptions import CRSError, ProjError
 from shapely.errors import GEOSException
 
@@ -191,6 +192,29 @@ def layers_in(path: Path | str, what: str) -> list[str]:
         return [Path(path).stem]
     with reading(path, what):
         return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+
+
+def frame_of(path: Path, what: str, name: str) -> tuple[CRS, tuple[float, float, float, float] | None]:
+    """CRS and bounds (west, south, east, north) of a layer, without reading its rows; None: it has no rows.
+
+    Args:
+        path: the file.
+        what: what the layer is to the user, for the message.
+        name: of the layer in the file.
+
+    Raises:
+        InputError: the file is missing or unreadable, there is no such layer, or it has no CRS.
+    """
+    _check_there(path, what)
+    with reading(path, what):
+        info = pyogrio.read_info(path, layer=name, force_total_bounds=True, force_feature_count=True)
+        if info["crs"] is None:
+            raise InputError(path, f"{what} has no CRS", "assign the CRS in which the coordinates are given")
+        crs = CRS(info["crs"])
+    if not info["features"]:
+        return crs, None
+    west, south, east, north = map(float, info["total_bounds"])
+    return crs, (west, south, east, north)
 
 
 def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Sequence[str]) -> None:

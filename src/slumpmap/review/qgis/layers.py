@@ -13,12 +13,12 @@ from rasterio.io import DatasetReader
 
 from slumpmap.config import Config, DatedImage
 from slumpmap.errors import InputError
+from slumpmap.gis.project import Bounds, Layer, draw_colours, draw_contours, draw_relief
+from slumpmap.gis.xml import put_single
 from slumpmap.grid import Grid
 from slumpmap.raster import RGB_NODATA, open_raster, reading, write_mosaic
 from slumpmap.review.extra import check_image
 from slumpmap.review.qgis.desk import Desk
-from slumpmap.gis.project import Bounds, Layer, draw_colours, draw_contours, draw_relief
-from slumpmap.gis.xml import put_single
 from slumpmap.vector import read_layer, write_package
 
 _CONTOUR_STEP_M, _CONTOURS_TO = 5.0, 30_000

@@ -7,9 +7,9 @@ from pathlib import Path
 import geopandas as gpd
 import shapely
 
-from slumpmap.review.qgis.desk import Desk
 from slumpmap.gis.project import Bounds, Layer
 from slumpmap.gis.stored import ColumnHint, store_hints, store_styles
+from slumpmap.review.qgis.desk import Desk
 from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, HEADWALLS, RANK, digests
 from slumpmap.review.qgis.style import (
     CANDIDATES_TITLE,

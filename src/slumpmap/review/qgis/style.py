@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from slumpmap.review.decisions import CRITERIA_COLUMNS
-from slumpmap.review.opinion import CRITERIA, REASONS
-from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, RANK
 from slumpmap.gis.xml import (
     NO_VALUE,
     VERSION,
@@ -21,6 +18,9 @@ from slumpmap.gis.xml import (
     put_single,
     text_of,
 )
+from slumpmap.review.decisions import CRITERIA_COLUMNS
+from slumpmap.review.opinion import CRITERIA, REASONS
+from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, RANK
 
 PROBABILITIES = {"high": "High", "medium": "Medium", "low": "Low"}
 AREA = "area_ha"

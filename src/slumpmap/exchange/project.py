@@ -1,0 +1,199 @@
+"""The QGIS project of a campaign: all its products, drawn, in one window. Paths are relative to the project."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import geopandas as gpd
+import shapely
+from pyproj import CRS
+
+from slumpmap.errors import InputError
+from slumpmap.files import write_text
+from slumpmap.gis.looks import LOOKS, look_of, style_of
+from slumpmap.gis.project import Bounds, Group, Layer, Project, draw_colours, draw_relief, write_project
+from slumpmap.gis.stored import store_styles
+from slumpmap.grid import Grid
+from slumpmap.raster import PROBABILITY_NODATA, open_raster, write_mosaic
+from slumpmap.vector import frame_of, write_package
+
+AREA, PROBABILITY = "gis/area.gpkg", "gis/probability.vrt"
+# Which product stands where in the list of layers, from top to bottom; cells of any size are `cells`.
+_SLUMPS = ("inventory", "positives", "candidates", "rejected")
+_AROUND = ("study_area", "tiles", "streams", "cells", "scenes")
+_SHOWN = {"inventory", "study_area"}
+# Gentle ground would be one flat grey under true heights.
+_EXAGGERATION = 3.0
+_DEGREES_IN_A_METRE = 1 / 111_320
+_MARGIN = 0.03
+
+
+@dataclass(frozen=True)
+class Products:
+    """What a project shows.
+
+    Args:
+        files: GeoPackages and terrain rasters; their names say what they are.
+        mosaics: images of a year each, in a folder with the name of the year.
+        year: the year whose images are shown first; None: the relief is.
+        probability: folder with the probability tiles of an iteration, or None.
+        dem: elevation model for the shaded relief, or None.
+    """
+
+    files: Sequence[Path]
+    mosaics: Sequence[Path] = ()
+    year: int | None = None
+    probability: Path | None = None
+    dem: Path | None = None
+
+
+def write_campaign_project(title: str, grid: Grid, products: Products, out: Path) -> None:
+    """Writes the project, `gis/area.gpkg` with study area and tiles, and the style of each raster beside it (QML).
+
+    Args:
+        title: what stands above the window.
+        grid: the campaign's grid.
+        products: what is shown.
+        out: the .qgz file.
+
+    Raises:
+        InputError: a product is missing, unreadable, or none that is known by its name.
+    """
+    out = Path(out)
+    _write_area(grid, out.parent / AREA)
+    packages = [(path, path.stem) for path in products.files if path.suffix != ".tif"]
+    packages += [(out.parent / AREA, name) for name in ("study_area", "tiles")]
+    vectors = _told_apart([_vector_layer(path, name, grid, out.parent) for path, name in packages])
+    rasters = [_raster_layer(path, out.parent) for path in products.files if path.suffix == ".tif"]
+    images = [_image(path, products.year, out.parent) for path in products.mosaics]
+    groups = [
+        Group("Slumps", _ordered(vectors, _SLUMPS)),
+        Group("Around", _ordered(vectors, _AROUND)),
+        Group("Network", _probability(grid, products.probability, out.parent)),
+        Group("Terrain", rasters, one_at_a_time=True),
+        Group("Images", images, one_at_a_time=True),
+        Group("Relief", _relief(products.dem, out.parent)),
+    ]
+    groups = [group for group in groups if group.layers]
+    write_project(Project(title, grid.crs, _view(grid), groups, _themes(groups)), out)
+
+
+def _kind(name: str) -> str:
+    """The place of a product in the lists."""
+    return re.sub(r"^cells_\d+km$", "cells", name)
+
+
+def _write_area(grid: Grid, path: Path) -> None:
+    tiles = list(grid.tiles)
+    boxes = shapely.box(*zip(*(grid.bounds(tile.window) for tile in tiles), strict=True))
+    layers = {
+        "study_area": gpd.GeoDataFrame({"id": ["study area"]}, geometry=[grid.area], crs=grid.crs),
+        "tiles": gpd.GeoDataFrame({"id": [tile.id for tile in tiles]}, geometry=boxes, crs=grid.crs),
+    }
+    styles = {name: style_of(LOOKS[name]) for name in layers}
+    write_package(layers, dict.fromkeys(layers, "MultiPolygon"), path, lambda file: store_styles(file, styles))
+
+
+def _vector_layer(path: Path, name: str, grid: Grid, folder: Path) -> Layer:
+    look = look_of(name)
+    if look is None or look.geometry is None:
+        raise InputError(path, "it is no product that a project can show", "leave it out")
+    crs, bounds = frame_of(path, look.title.lower(), name)
+    return Layer(
+        _key(path.with_suffix("") if path.stem == name else path / name, folder),
+        look.title,
+        f"{_way(path, folder)}|layername={name}",
+        crs,
+        # A layer without rows is nowhere.
+        bounds or grid.area.bounds,
+        look.draw,
+        look.geometry,
+        labels=look.labels,
+        checked=name in _SHOWN,
+    )
+
+
+def _told_apart(layers: Sequence[Layer]) -> list[Layer]:
+    """Layers with the name of their folder in the title where several are of one kind; cells with their size."""
+    counts = Counter(layer.title for layer in layers)
+
+    def title(layer: Layer) -> str:
+        file, _, name = layer.source.partition("|layername=")
+        size = re.sub(r"\D", "", name)
+        sized = f"{layer.title} of {size} km" if _kind(name) == "cells" else layer.title
+        return f"{sized} ({Path(file).parent.name})" if counts[layer.title] > 1 and sized == layer.title else sized
+
+    return [replace(layer, title=title(layer)) for layer in layers]
+
+
+def _ordered(layers: Sequence[Layer], kinds: Sequence[str]) -> list[Layer]:
+    """The layers of some kinds, in their order."""
+    found = {kind: [layer for layer in layers if _kind(layer.source.rpartition("=")[2]) == kind] for kind in kinds}
+    return [layer for kind in kinds for layer in found[kind]]
+
+
+def _raster_layer(path: Path, folder: Path) -> Layer:
+    """A terrain raster; its style is written beside it."""
+    look = look_of(path.stem)
+    if look is None or look.geometry is not None:
+        raise InputError(path, "it is no raster that a project can show", "leave it out")
+    write_text(path.with_suffix(".qml"), style_of(look))
+    with open_raster(path, look.title) as source:
+        crs, bounds = CRS(source.crs.to_wkt()), tuple(source.bounds)
+    return Layer(_key(path, folder), look.title, _way(path, folder), crs, bounds, look.draw, checked=False)
+
+
+def _probability(grid: Grid, tiles: Path | None, folder: Path) -> list[Layer]:
+    if tiles is None:
+        return []
+    mosaic = folder / PROBABILITY
+    write_mosaic(grid, tiles, 1, PROBABILITY_NODATA, mosaic)
+    return [_raster_layer(mosaic, folder)]
+
+
+def _image(path: Path, year: int | None, folder: Path) -> Layer:
+    with open_raster(path, "images of a year") as source:
+        crs, bounds = CRS(source.crs.to_wkt()), tuple(source.bounds)
+        bands = (1, 2, 3) if source.count >= 3 else (1,)
+    name = path.parent.name
+    return Layer(f"year_{name}", name, _way(path, folder), crs, bounds, draw_colours(bands), checked=name == str(year))
+
+
+def _relief(dem: Path | None, folder: Path) -> list[Layer]:
+    if dem is None:
+        return []
+    with open_raster(dem, "DEM") as source:
+        crs, bounds = CRS(source.crs.to_wkt()), tuple(source.bounds)
+    factor = _EXAGGERATION * (_DEGREES_IN_A_METRE if crs.is_geographic else 1.0)
+    return [Layer("relief", "Shaded relief", _way(dem, folder), crs, bounds, draw_relief(factor))]
+
+
+def _themes(groups: Sequence[Group]) -> dict[str, list[str]]:
+    """One theme an image, one a terrain raster, one of the relief: each under the inventory."""
+    above = [layer.key for group in groups if group.title in {"Slumps", "Around"} for layer in group.layers]
+    shown = [key for key in above if any(name in key for name in _SHOWN)]
+    below = [layer for group in groups if group.title in {"Images", "Terrain", "Relief"} for layer in group.layers]
+    return {layer.title: [*shown, layer.key] for layer in below}
+
+
+def _view(grid: Grid) -> Bounds:
+    """The study area with a margin."""
+    west, south, east, north = grid.area.bounds
+    margin = _MARGIN * max(east - west, north - south)
+    return west - margin, south - margin, east + margin, north + margin
+
+
+def _key(path: Path, folder: Path) -> str:
+    """A layer's name inside the project: its way, in letters that ids may have."""
+    return re.sub(r"\W+", "_", _way(path, folder)).strip("_")
+
+
+def _way(path: Path, folder: Path) -> str:
+    """The way from the project's folder to a file."""
+    way = Path(os.path.relpath(path, folder)).as_posix()
+    return way if way.startswith("../") else f"./{way}"

@@ -94,9 +94,9 @@ def _presence(what: str, names: Sequence[str], pinned: Mapping[str, str], serves
         return Finding(
             what, MISSING if serves == MAPPING else NOTE, f"not installed: {_listed(lacking)}", remedy, serves
         )
-    others = [
-        f"{name} {found}, tested {pinned[name]}" for name, found in there.items() if pinned.get(name, found) != found
-    ]
+    # A build for CPU alone is called 2.13.0+cpu, and is that version.
+    found = {name: (version or "").partition("+")[0] for name, version in there.items()}
+    others = [f"{name} {own}, tested {pinned[name]}" for name, own in found.items() if pinned.get(name, own) != own]
     if others:
         return Finding(what, WARNING, f"other versions than tested: {_listed(others)}", _INSTALL, serves)
     return Finding(what, OK, f"{len(there)} there{', as tested' if pinned else ''}", serves=serves)
@@ -321,7 +321,11 @@ def _slurm() -> Finding:
     if lacking:
         remedy = "ask the cluster's administrators; docs/cluster.md says what is used"
         return Finding("SLURM", WARNING, f"{', '.join(there)}, but no {', '.join(lacking)}", remedy, CLUSTER)
-    return Finding("SLURM", OK, _said("sbatch", "--version").strip() or "there", serves=CLUSTER)
+    version = _said("sbatch", "--version").strip()
+    if not version:
+        remedy = "run where the cluster's slurm.conf is, such as a login node"
+        return Finding("SLURM", WARNING, "its commands are there, but `sbatch --version` fails", remedy, CLUSTER)
+    return Finding("SLURM", OK, version, serves=CLUSTER)
 
 
 def _qgis() -> Finding:

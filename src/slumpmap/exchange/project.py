@@ -119,16 +119,19 @@ def _vector_layer(path: Path, name: str, grid: Grid, folder: Path) -> Layer:
 
 
 def _told_apart(layers: Sequence[Layer]) -> list[Layer]:
-    """Layers with the name of their folder in the title where several are of one kind; cells with their size."""
-    counts = Counter(layer.title for layer in layers)
+    """Layers with the size of cells in the title, and with the name of their folder where several are called alike."""
 
-    def title(layer: Layer) -> str:
-        file, _, name = layer.source.partition("|layername=")
-        size = re.sub(r"\D", "", name)
-        sized = f"{layer.title} of {size} km" if _kind(name) == "cells" else layer.title
-        return f"{sized} ({Path(file).parent.name})" if counts[layer.title] > 1 and sized == layer.title else sized
+    def sized(layer: Layer) -> Layer:
+        size = re.fullmatch(r"cells_(\d+)km", layer.source.rpartition("=")[2])
+        return replace(layer, title=f"{layer.title} of {size[1]} km") if size else layer
 
-    return [replace(layer, title=title(layer)) for layer in layers]
+    sizes = [sized(layer) for layer in layers]
+    counts = Counter(layer.title for layer in sizes)
+    folders = [Path(layer.source.partition("|")[0]).parent.name for layer in sizes]
+    return [
+        replace(layer, title=f"{layer.title} ({folder})") if counts[layer.title] > 1 else layer
+        for layer, folder in zip(sizes, folders, strict=True)
+    ]
 
 
 def _ordered(layers: Sequence[Layer], kinds: Sequence[str]) -> list[Layer]:

@@ -143,6 +143,10 @@ LOOKS: Mapping[str, Look] = {
     ),
     "cells": Look("Slumps in cells", _draw_cells, "Polygon"),
     "study_area": Look("Study area", _alike("fill", (_GREY, 0.5, "solid")), "Polygon"),
+    "truth": Look("True slumps", _alike("fill", ("0,0,0,110", 0.8, "solid"), (_BLUE, 0.4, "solid")), "Polygon"),
+    "training_area": Look("Training area", _alike("fill", (_ORANGE, 0.5, "dash")), "Polygon"),
+    "evaluation_area": Look("Evaluation area", _alike("fill", (_PINK, 0.5, "dash")), "Polygon"),
+    "test_area": Look("Part kept for testing", _alike("fill", (_PINK, 0.5, "dash")), "Polygon"),
     "tiles": Look("Tiles", _alike("fill", ("160,160,160,200", 0.2, "dash")), "Polygon"),
     "slope": Look(
         "Slope, degrees",

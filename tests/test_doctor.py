@@ -37,25 +37,28 @@ def run(*arguments, path=(), **surroundings):
 
 
 def test_this_machine_has_what_is_needed(tmp_path):
-    done = run("doctor", "--folder", str(tmp_path))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Everything that is needed is here." in done.stdout and "mapping and analysis" in done.stdout
-    assert done.stderr == ""
-
-
-def test_json_is_for_programs(tmp_path):
-    facts = json.loads(run("doctor", "--json", "--folder", str(tmp_path)).stdout)
+    done = run("doctor", "--json", "--folder", str(tmp_path))
+    assert done.returncode == 0 and done.stderr == "", done.stdout + done.stderr
+    facts = json.loads(done.stdout)
     assert facts["complete"] is True and facts["works"]["mapping and analysis"] is True
     assert {"name", "state", "found", "remedy", "serves"} == set(facts["findings"][0])
     assert {"Python", "Packages", "PyTorch", "GPU", "Disk", "Memory", "SLURM"} <= {f["name"] for f in facts["findings"]}
 
 
-def test_the_command_of_the_group_is_the_same(tmp_path, capsys):
+def test_the_command_of_the_group_is_the_same(tmp_path, monkeypatch, capsys):
     from slumpmap.cli import app
 
-    with pytest.raises(SystemExit) as ended:
-        app.main(["doctor", "--json", "--folder", str(tmp_path)])
-    assert ended.value.code == 0 and json.loads(capsys.readouterr().out)["complete"]
+    good = doctor.Finding("Python", OK, "3.11")
+    monkeypatch.setattr(doctor, "examine", lambda folder: [good, doctor.Finding("Disk", OK, str(folder))])
+    for arguments, says in (
+        ([], f"Disk    {tmp_path}\n\nWill work: mapping and analysis, "),
+        (["--json"], '"complete": true'),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            app.main(["doctor", "--folder", str(tmp_path), *arguments])
+        by_click = capsys.readouterr().out
+        assert ended.value.code == doctor.main(["--folder", str(tmp_path), *arguments]) == 0
+        assert by_click == capsys.readouterr().out and says in by_click
 
 
 # Packages
@@ -69,11 +72,12 @@ def broken(folder, name, reason):
 
 
 def test_a_broken_package_is_named_and_the_doctor_starts_without_it(tmp_path):
-    path = [broken(tmp_path, "rasterio", "libgdal.so.37: cannot open shared object file")]
-    done = run("doctor", path=path)
+    broken(tmp_path, "rasterio", "libgdal.so.37: cannot open shared object file")
+    done = run("doctor", path=[broken(tmp_path, "torch", "libcudart.so.13: cannot open shared object file")])
     assert done.returncode == 1
     assert "GDAL in rasterio" in done.stdout and "libgdal.so.37" in done.stdout
-    assert "Mend first: GDAL in rasterio." in done.stdout and "Traceback" not in done.stderr
+    assert "libcudart.so.13" in done.stdout
+    assert "Mend first: GDAL in rasterio, PyTorch." in done.stdout and "Traceback" not in done.stderr
     assert "Will not work: mapping and analysis" in done.stdout
 
 
@@ -345,10 +349,15 @@ def test_install_without_a_compiler_goes_on_without_richdem(tmp_path):
     assert (tmp_path / "venv" / "installed").exists()
 
 
-def test_wrong_configuration_is_one_message(tmp_path):
+def test_wrong_configuration_is_one_message(tmp_path, monkeypatch, capsys):
+    from slumpmap.__main__ import main
+
     demo = (ROOT / "config" / "demo.yaml").read_text()
+    monkeypatch.setattr(sys, "argv", ["slumpmap", "status", "--config", str(tmp_path / "x.yaml")])
     for text, says in (("campaign: [", "cannot be read"), (f"{demo}\nseeds: 1\n", "seeds"), ("", "x.yaml")):
         (tmp_path / "x.yaml").write_text(text)
-        done = run("status", "--config", str(tmp_path / "x.yaml"))
-        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
-        assert done.stderr.startswith("error: ") and says in done.stderr
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        assert ended.value.code == 1 and said.out == "" and said.err.count("\n") == 1
+        assert said.err.startswith("error: ") and says in said.err

@@ -1,11 +1,13 @@
 """The formats by the validators of their own worlds: COG, GeoPackage, GeoParquet, STAC, CF. None needs a network."""
 
 import json
+import re
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+import warnings
 from contextlib import closing
 from pathlib import Path
 
@@ -256,3 +258,26 @@ def test_radiation_of_a_geographic_model_holds_to_cf(tmp_path):
     source = dem(tmp_path / "dem.tif", 20, 30, "EPSG:4326", 1 / 3600, (93.0, 34.7))
     solar(source, tmp_path / "pisr.nc", PisrSettings(days=(172,), step_minutes=120))
     assert cf_faults(tmp_path / "pisr.nc", tmp_path / "report.json") == []
+
+
+# docs/formats.md
+
+
+def test_what_the_page_says_of_reading_works(campaign, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    monkeypatch.chdir(campaign.folder)
+    names = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for block in blocks:
+            exec(
+                block.replace("bbox=(495000, 3835000, 500000, 3844000)", "bbox=(500000, 3839000, 500300, 3840000)"),
+                names,
+            )
+    assert list(names["slumps"]["id"]) == ["a", "b", "c", "d"]
+    # The covering is read, and nothing else of the file.
+    assert list(names["west"]["id"]) == ["a"]
+    assert names["slope"].shape == (300, 620) and names["slope"].mask.any()
+    assert len(names["files"]) == len(campaign.rasters) and all(Path(file).exists() for file in names["files"])

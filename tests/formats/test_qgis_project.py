@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import pytest
 import shapely
 from conftest import CRS, X, Y
@@ -67,6 +68,36 @@ def test_geopackages_carry_the_style_of_their_layer(campaign):
         assert style_in(path) == {path.stem: ("geom", style_of(LOOKS[path.stem]), 1)}
     area = style_in(campaign.folder / "gis" / "area.gpkg")
     assert set(area) == {"study_area", "tiles"}
+
+
+def columns_in(style):
+    """Columns that a style's expressions name."""
+    root = ElementTree.fromstring(style)
+    texts = [node.get("attr") or "" for node in root.iter("renderer-v2")]
+    texts += [node.get("fieldName") or "" for node in root.iter("text-style")]
+    return {name for text in texts for name in re.findall(r'"(\w+)"', text)}
+
+
+def test_styles_name_columns_that_there_are(campaign):
+    seen = set()
+    for path in [*campaign.packages, campaign.folder / "inventory" / "slumps.gpkg"]:
+        named = columns_in(style_of(LOOKS[path.stem]))
+        assert named <= set(pyogrio.read_info(path, layer=path.stem)["fields"]), path
+        seen |= named
+    assert seen == {"probability", "id", "status", "strahler"}
+
+
+def test_styles_of_further_products_name_the_columns_that_their_rooms_write():
+    """Written by rooms that need a campaign: held against what the code says of their columns."""
+    written = {
+        "to_inspect": "review/decisions.py", "verdicts": "review/outcome.py", "scenes": "imagery/catalogue.py",
+        "windows": "learning/windows.py", "queue": "review/ranking.py", "growth": "review/growth_table.py",
+        "cells": "inventory/cells.py",
+    }  # fmt: skip
+    for name, file in written.items():
+        code = (ROOT / "src" / "slumpmap" / file).read_text()
+        named = columns_in(style_of(LOOKS[name]))
+        assert named and all(f'"{column}"' in code or f"{column}=" in code for column in named), (name, named)
 
 
 def test_files_of_people_get_no_style(tmp_path):

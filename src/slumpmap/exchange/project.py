@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import shapely
 from pyproj import CRS
 
 from slumpmap.errors import InputError
-from slumpmap.files import write_text
+from slumpmap.files import way_to, write_text
 from slumpmap.gis.looks import LOOKS, look_of, style_of
 from slumpmap.gis.project import Bounds, Group, Layer, Project, draw_colours, draw_relief, write_project
 from slumpmap.gis.stored import store_styles
@@ -27,9 +26,6 @@ AREA, PROBABILITY = "gis/area.gpkg", "gis/probability.vrt"
 _SLUMPS = ("inventory", "positives", "candidates", "rejected")
 _AROUND = ("study_area", "tiles", "streams", "cells", "scenes")
 _SHOWN = {"inventory", "study_area"}
-# Gentle ground would be one flat grey under true heights.
-_EXAGGERATION = 3.0
-_DEGREES_IN_A_METRE = 1 / 111_320
 _MARGIN = 0.03
 
 
@@ -107,7 +103,7 @@ def _vector_layer(path: Path, name: str, grid: Grid, folder: Path) -> Layer:
     return Layer(
         _key(path.with_suffix("") if path.stem == name else path / name, folder),
         look.title,
-        f"{_way(path, folder)}|layername={name}",
+        f"{way_to(path, folder)}|layername={name}",
         crs,
         # A layer without rows is nowhere.
         bounds or grid.area.bounds,
@@ -148,7 +144,7 @@ def _raster_layer(path: Path, folder: Path) -> Layer:
     write_text(path.with_suffix(".qml"), style_of(look))
     with open_raster(path, look.title) as source:
         crs, bounds = CRS(source.crs.to_wkt()), tuple(source.bounds)
-    return Layer(_key(path, folder), look.title, _way(path, folder), crs, bounds, look.draw, checked=False)
+    return Layer(_key(path, folder), look.title, way_to(path, folder), crs, bounds, look.draw, checked=False)
 
 
 def _probability(grid: Grid, tiles: Path | None, folder: Path) -> list[Layer]:
@@ -164,7 +160,9 @@ def _image(path: Path, year: int | None, folder: Path) -> Layer:
         crs, bounds = CRS(source.crs.to_wkt()), tuple(source.bounds)
         bands = (1, 2, 3) if source.count >= 3 else (1,)
     name = path.parent.name
-    return Layer(f"year_{name}", name, _way(path, folder), crs, bounds, draw_colours(bands), checked=name == str(year))
+    return Layer(
+        f"year_{name}", name, way_to(path, folder), crs, bounds, draw_colours(bands), checked=name == str(year)
+    )
 
 
 def _relief(dem: Path | None, folder: Path) -> list[Layer]:
@@ -172,8 +170,7 @@ def _relief(dem: Path | None, folder: Path) -> list[Layer]:
         return []
     with open_raster(dem, "DEM") as source:
         crs, bounds = CRS(source.crs.to_wkt()), tuple(source.bounds)
-    factor = _EXAGGERATION * (_DEGREES_IN_A_METRE if crs.is_geographic else 1.0)
-    return [Layer("relief", "Shaded relief", _way(dem, folder), crs, bounds, draw_relief(factor))]
+    return [Layer("relief", "Shaded relief", way_to(dem, folder), crs, bounds, draw_relief(crs))]
 
 
 def _themes(groups: Sequence[Group]) -> dict[str, list[str]]:
@@ -193,10 +190,4 @@ def _view(grid: Grid) -> Bounds:
 
 def _key(path: Path, folder: Path) -> str:
     """A layer's name inside the project: its way, in letters that ids may have."""
-    return re.sub(r"\W+", "_", _way(path, folder)).strip("_")
-
-
-def _way(path: Path, folder: Path) -> str:
-    """The way from the project's folder to a file."""
-    way = Path(os.path.relpath(path, folder)).as_posix()
-    return way if way.startswith("../") else f"./{way}"
+    return re.sub(r"\W+", "_", way_to(path, folder)).strip("_")

@@ -6,7 +6,6 @@ may move with the results.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pyproj import CRS, Transformer
 
 from slumpmap import observed
 from slumpmap.errors import InputError
-from slumpmap.files import write_json
+from slumpmap.files import way_to, write_json
 from slumpmap.gis.looks import look_of
 from slumpmap.grid import Grid
 from slumpmap.raster import open_raster
@@ -78,7 +77,7 @@ def write_stac(campaign: str, title: str, grid: Grid, rasters: Rasters, files: S
     for path, item in items:
         write_json(path, item | {"collection": campaign, "links": _links(path, out)})
     links = [{"rel": "root", "href": f"./{_COLLECTION}", "type": "application/json", "title": title}]
-    links += [{"rel": "item", "href": _way(path, out), "type": "application/geo+json"} for path, _ in items]
+    links += [{"rel": "item", "href": way_to(path, out), "type": "application/geo+json"} for path, _ in items]
     boxes = [item["bbox"] for _, item in items] or [_footprint(grid.crs, grid.area.bounds)[1]]
     west, south, east, north = np.transpose(boxes)
     collection = {
@@ -198,13 +197,13 @@ def _asset(key: str, path: Path, folder: Path) -> dict[str, Any]:
     look = look_of(key)
     titled = {} if look is None else {"title": look.title} | ({"description": look.hint} if look.hint else {})
     bands = [band] if len(names) == 1 else [band | {"name": name} for name in names]
-    return {"href": _way(path, folder), "type": _COG, "roles": ["data"], **titled, **frame, "bands": bands}
+    return {"href": way_to(path, folder), "type": _COG, "roles": ["data"], **titled, **frame, "bands": bands}
 
 
 def _asset_of_file(path: Path, folder: Path) -> dict[str, Any]:
     look = look_of(path.stem)
     titled = {} if look is None else {"title": look.title}
-    return {"href": _way(path, folder), "type": _MEDIA[path.suffix], "roles": ["data"], **titled}
+    return {"href": way_to(path, folder), "type": _MEDIA[path.suffix], "roles": ["data"], **titled}
 
 
 def _footprint(crs: str, bounds: Sequence[float]) -> tuple[dict[str, Any], list[float]]:
@@ -221,10 +220,5 @@ def _footprint(crs: str, bounds: Sequence[float]) -> tuple[dict[str, Any], list[
 
 
 def _links(path: Path, out: Path) -> list[dict[str, str]]:
-    way = _way(out / _COLLECTION, path.parent)
+    way = way_to(out / _COLLECTION, path.parent)
     return [{"rel": rel, "href": way, "type": "application/json"} for rel in ("root", "parent", "collection")]
-
-
-def _way(path: Path, folder: Path) -> str:
-    way = Path(os.path.relpath(path, folder)).as_posix()
-    return way if way.startswith("../") else f"./{way}"

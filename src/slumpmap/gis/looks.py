@@ -14,24 +14,24 @@ Draw = Callable[[Element], None]
 Geometry = Literal["Polygon", "Line"]
 
 # Colours that people of any colour vision tell apart (Okabe and Ito 2008), on images of green and brown ground.
-_YELLOW, _ORANGE, _SKY, _PINK = "240,228,66,255", "255,120,0,255", "86,180,233,255", "220,130,190,255"
+YELLOW, ORANGE, SKY, PINK = "240,228,66,255", "255,120,0,255", "86,180,233,255", "220,130,190,255"
 _WHITE, _GREY, _BLUE = "255,255,255,255", "120,120,120,255", "0,114,178,255"
-_CASING: Stroke = ("0,0,0,150", 1.1, "solid")
-_LABELS_TO = 25_000
+CASING: Stroke = ("0,0,0,150", 1.1, "solid")
+LABELS_TO = 25_000
 _OTHERS = ""
 
 _PROBABILITY = {
-    "high": ("High probability", _ORANGE),
-    "medium": ("Medium probability", _YELLOW),
-    "low": ("Low probability", _PINK),
+    "high": ("High probability", ORANGE),
+    "medium": ("Medium probability", YELLOW),
+    "low": ("Low probability", PINK),
     _OTHERS: ("Known beforehand, not graded", _WHITE),
 }
-_STATUS = {"new": ("New", _YELLOW), "known": ("Known", _ORANGE), "rejected": ("Rejected before", _SKY)}
+_STATUS = {"new": ("New", YELLOW), "known": ("Known", ORANGE), "rejected": ("Rejected before", SKY)}
 _IS_SLUMP = """CASE WHEN "is_slump" THEN 'slump' WHEN NOT "is_slump" THEN 'reject' ELSE 'open' END"""
-_VERDICT = {"slump": ("Slump", _ORANGE), "reject": ("Not a slump", _SKY), "open": ("Open", _YELLOW)}
+_VERDICT = {"slump": ("Slump", ORANGE), "reject": ("Not a slump", SKY), "open": ("Open", YELLOW)}
 _SELECTED = """CASE WHEN "selected" THEN 'yes' ELSE 'no' END"""
-_SCENES = {"yes": ("In the images", _ORANGE), "no": ("Left out", _GREY)}
-_LABEL = """CASE WHEN "label" = 1 THEN 'slump' ELSE 'none' END"""
+_SCENES = {"yes": ("In the images", ORANGE), "no": ("Left out", _GREY)}
+_LABEL = """CASE WHEN "slump_px" > 0 THEN 'slump' ELSE 'none' END"""
 # Upper limits of the classes of slumps in a cell, and their fillings, from pale to dark.
 _CELL_CLASSES = {"0": "255,255,255,0", "1": "254,240,217,170", "5": "253,204,138,170", "20": "252,141,89,170"}
 _CELL_MOST = "179,0,0,170"
@@ -75,12 +75,12 @@ def style_of(look: Look) -> str:
 
 def _by_value(expression: str, values: Mapping[str, tuple[str, str]], label: str = "") -> Draw:
     """Outlines coloured by a value: key to what people read and colour."""
-    categories = {key: (title, (_CASING, (colour, 0.6, "solid"))) for key, (title, colour) in values.items()}
+    categories = {key: (title, (CASING, (colour, 0.6, "solid"))) for key, (title, colour) in values.items()}
 
     def draw(node: Element) -> None:
         put_categories(node, "fill", expression, categories)
         if label:
-            put_labels(node, label, _WHITE, _LABELS_TO)
+            put_labels(node, label, _WHITE, LABELS_TO)
 
     return draw
 
@@ -124,29 +124,29 @@ LOOKS: Mapping[str, Look] = {
     "slumps": Look("Slumps", _by_value('"probability"', _PROBABILITY, '"id"'), "Polygon", True),
     "accepted": Look("Accepted slumps", _by_value('"probability"', _PROBABILITY, '"id"'), "Polygon", True),
     "positives": Look("Known slumps", _alike("fill", ("0,0,0,110", 0.8, "solid"), (_WHITE, 0.4, "dash")), "Polygon"),
-    "negatives": Look("Known look-alikes", _alike("fill", _CASING, (_SKY, 0.5, "dash")), "Polygon"),
-    "arts": Look("Slumps for ARTS", _alike("fill", _CASING, (_ORANGE, 0.6, "solid")), "Polygon"),
+    "negatives": Look("Known look-alikes", _alike("fill", CASING, (SKY, 0.5, "dash")), "Polygon"),
+    "arts": Look("Slumps for ARTS", _alike("fill", CASING, (ORANGE, 0.6, "solid")), "Polygon"),
     "candidates": Look("Candidates", _by_value('"status"', _STATUS, '"id"'), "Polygon", True),
-    "polygons": Look("Polygons of the network", _alike("fill", _CASING, (_YELLOW, 0.6, "solid")), "Polygon"),
+    "polygons": Look("Polygons of the network", _alike("fill", CASING, (YELLOW, 0.6, "solid")), "Polygon"),
     "queue": Look("Queue of inspection", _by_value("'new'", {"new": _STATUS["new"]}, '"rank"'), "Polygon", True),
     "to_inspect": Look("To inspect", _by_value(_IS_SLUMP, _VERDICT, '"candidate_id"'), "Polygon", True),
     "disputed": Look("Disputed", _by_value(_IS_SLUMP, _VERDICT, '"candidate_id"'), "Polygon", True),
     "verdicts": Look("Verdicts", _by_value(_IS_SLUMP, _VERDICT, '"candidate_id"'), "Polygon", True),
-    "rejected": Look("Rejected places", _alike("fill", ("0,0,0,90", 0.7, "solid"), (_SKY, 0.35, "dot")), "Polygon"),
-    "growth": Look("Growth", _by_value("'grown'", {"grown": ("Growth", _PINK)}, '"id"'), "Polygon", True),
+    "rejected": Look("Rejected places", _alike("fill", ("0,0,0,90", 0.7, "solid"), (SKY, 0.35, "dot")), "Polygon"),
+    "growth": Look("Growth", _by_value("'grown'", {"grown": ("Growth", PINK)}, '"id"'), "Polygon", True),
     "streams": Look("Streams", _draw_streams, "Line"),
     "scenes": Look("Scenes", _by_value(_SELECTED, _SCENES), "Polygon"),
     "windows": Look(
         "Training windows",
-        _by_value(_LABEL, {"slump": ("Slump", _ORANGE), "none": ("No slump", _SKY)}),
+        _by_value(_LABEL, {"slump": ("Slump", ORANGE), "none": ("No slump", SKY)}),
         "Polygon",
     ),
     "cells": Look("Slumps in cells", _draw_cells, "Polygon"),
     "study_area": Look("Study area", _alike("fill", (_GREY, 0.5, "solid")), "Polygon"),
     "truth": Look("True slumps", _alike("fill", ("0,0,0,110", 0.8, "solid"), (_BLUE, 0.4, "solid")), "Polygon"),
-    "training_area": Look("Training area", _alike("fill", (_ORANGE, 0.5, "dash")), "Polygon"),
-    "evaluation_area": Look("Evaluation area", _alike("fill", (_PINK, 0.5, "dash")), "Polygon"),
-    "test_area": Look("Part kept for testing", _alike("fill", (_PINK, 0.5, "dash")), "Polygon"),
+    "training_area": Look("Training area", _alike("fill", (ORANGE, 0.5, "dash")), "Polygon"),
+    "evaluation_area": Look("Evaluation area", _alike("fill", (PINK, 0.5, "dash")), "Polygon"),
+    "test_area": Look("Part kept for testing", _alike("fill", (PINK, 0.5, "dash")), "Polygon"),
     "tiles": Look("Tiles", _alike("fill", ("160,160,160,200", 0.2, "dash")), "Polygon"),
     "slope": Look(
         "Slope, degrees",

@@ -19,6 +19,9 @@ Draw = Callable[[Element], None]
 # Screen pixels within which an edit catches a neighbour's corner or edge.
 _SNAP_PX = 12
 _VERTEX_AND_SEGMENT, _ALL_LAYERS, _PIXELS = 3, 2, 1
+# Gentle ground would be one flat grey under true heights.
+_EXAGGERATION = 3.0
+_DEGREES_IN_A_METRE = 1 / 111_320
 # ZIP files know no time before this; a fixed one makes equal projects equal to the byte.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -245,12 +248,9 @@ def draw_colours(bands: Sequence[int], ranges: Sequence[tuple[float, float]] | N
     return draw
 
 
-def draw_relief(z_factor: float) -> Draw:
-    """How an elevation model is drawn as shaded relief.
-
-    Args:
-        z_factor: units of the coordinates in a metre: 1, or the degrees in one.
-    """
+def draw_relief(crs: CRS) -> Draw:
+    """How an elevation model in some CRS is drawn as shaded relief."""
+    z_factor = _EXAGGERATION * (_DEGREES_IN_A_METRE if crs.is_geographic else 1.0)
 
     def draw(node: Element) -> None:
         pipe = put(node, "pipe")

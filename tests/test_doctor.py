@@ -203,6 +203,23 @@ def test_gpu(monkeypatch, torch, cards, state, says, remedy):
     assert doctor.works([finding])[GPU] is (state == OK) and doctor.works([finding])["mapping and analysis"]
 
 
+def test_training_says_why_the_gpu_is_not_used(monkeypatch, capsys):
+    from slumpmap.errors import InputError
+    from slumpmap.learning import network
+
+    monkeypatch.setattr(network.torch.cuda, "is_available", Torch(says=OLD).available)
+    assert network.choose_device("auto").type == "cpu"
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "driver on your system is too old" in said and "slumpmap doctor" in said
+    with pytest.raises(InputError, match=r"no GPU can be used \(CUDA initialization: .*slumpmap doctor"):
+        network.choose_device("cuda")
+    monkeypatch.setattr(network.torch.cuda, "is_available", Torch().available)
+    assert network.choose_device("auto").type == network.choose_device("cpu").type == "cpu"
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(network.torch.cuda, "is_available", Torch(usable=True).available)
+    assert network.choose_device("auto").type == network.choose_device("cuda").type == "cuda"
+
+
 def program(folder, name, body):
     """A program on the path."""
     folder.mkdir(exist_ok=True)

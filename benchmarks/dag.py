@@ -1,0 +1,139 @@
+"""How long Snakemake takes to build the DAG of the whole corridor, and to see what is done already.
+
+    python benchmarks/dag.py [--area-km2 54000] [--iterations 8] [--json FILE]
+
+config/qtec.yaml runs on a corridor of that size that the generator makes without pixels. Nothing is computed: the
+outputs of each iteration are made as empty files, and noted as done by `snakemake --touch`, with parameters, inputs
+and code of each job, as after a real run. For each iteration it prints
+
+    to do     a dry run before it, the earlier ones being done: jobs up to its checkpoint, seconds, peak memory
+    done      a dry run after it, in which only what follows the iterations is left
+
+and in the end a dry run in which everything is done. Seconds are wall seconds of the whole command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from slumpmap.config import grid_of, read_config
+from slumpmap.demo.survey import make_survey
+from slumpmap.files import write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = "config/qtec.yaml"
+_TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)
+# Wall seconds and the largest resident memory of the command, from a small process, which counts nothing of its own.
+_STARTER = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[2:], stdout=open(sys.argv[1], "w"), stderr=subprocess.STDOUT).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+sys.exit(status)
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A dry run.
+
+    Args:
+        what: which.
+        jobs: jobs that it wants to run.
+        seconds: of the whole command.
+        peak_mb: largest resident memory.
+    """
+
+    what: str
+    jobs: int
+    seconds: float
+    peak_mb: float
+
+
+def snakemake(folder: Path, *arguments: str) -> tuple[str, float, float]:
+    """Runs snakemake in a folder; returns what it said, seconds, and peak memory in MB."""
+    said = folder / "said.txt"
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", CONFIG, *arguments]
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", _STARTER, str(said), *command],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        sys.exit(f"snakemake failed:\n{said.read_text()[-3000:]}\n{done.stderr}")
+    return said.read_text(), seconds, float(done.stdout)
+
+
+def look(folder: Path, what: str) -> Look:
+    """A dry run, printed."""
+    said, seconds, peak = snakemake(folder, "--dry-run")
+    total = _TOTAL.search(said)
+    found = Look(what, int(total[1]) if total else 0, round(seconds, 2), round(peak, 1))
+    print(f"{what:24} {found.jobs:6d} jobs {found.seconds:8.1f} s {found.peak_mb:8.0f} MB", flush=True)
+    return found
+
+
+def pretend(folder: Path, new: int) -> None:
+    """Makes all files of the DAG as far as it is known, empty, and notes them as done; an outcome has `new` slumps."""
+    said, _, _ = snakemake(folder, "--summary")
+    for line in said.splitlines():
+        name, *rest = line.split("\t")
+        path = folder / name
+        if not rest or name == "output_file" or path.exists():
+            continue
+        if not path.suffix:
+            path.mkdir(parents=True)
+            (path / "empty").touch()
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"state": "decided", "new": new}) if path.name == "outcome.json" else "")
+    snakemake(folder, "--touch", "--forceall")
+
+
+def measure(folder: Path, area_km2: float, iterations: int) -> list[Look]:
+    """Builds the DAG before and after each iteration."""
+    for name in ("Snakefile", "workflow", "profiles", "config", "envs", "src"):
+        (folder / name).symlink_to(ROOT / name)
+    started = time.perf_counter()
+    scenes = make_survey(folder / "data" / "qtec", area_km2)
+    os.chdir(folder)
+    tiles = len(grid_of(read_config(Path(CONFIG)).grid).tiles)
+    print(f"{area_km2:,.0f} km2, {tiles} tiles, {scenes} scenes, made in {time.perf_counter() - started:.1f} s")
+    looks = []
+    looks = [look(folder, "iteration 1, to do")]
+    for number in range(1, iterations + 1):
+        pretend(folder, new=0 if number == iterations else 9)
+        looks.append(look(folder, f"iteration {number + 1}, to do" if number < iterations else "loop done"))
+    pretend(folder, new=0)
+    return [*looks, look(folder, "all done")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--area-km2", type=float, default=54_000.0, help="size of the corridor")
+    parser.add_argument("--iterations", type=int, default=8, help="iterations to go through, 8 at most")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args()
+    out = options.json.absolute() if options.json else None
+    with tempfile.TemporaryDirectory() as folder:
+        looks = measure(Path(folder), options.area_km2, options.iterations)
+        os.chdir(ROOT)
+    if out:
+        write_json(out, {"area_km2": options.area_km2, "looks": [asdict(one) for one in looks]})
+
+
+if __name__ == "__main__":
+    main()

@@ -86,8 +86,11 @@ def look(folder: Path, what: str) -> Look:
     return found
 
 
-def pretend(folder: Path, new: int) -> None:
-    """Makes all files of the DAG as far as it is known, empty, and notes them as done; an outcome has `new` slumps."""
+def pretend(folder: Path, new: int, *targets: str) -> None:
+    """Makes all files of the DAG as far as it is known, empty, and notes as done what leads to some targets, or all.
+
+    An outcome gets `new` slumps.
+    """
     said, _, _ = snakemake(folder, "--summary")
     for line in said.splitlines():
         name, *rest = line.split("\t")
@@ -100,7 +103,7 @@ def pretend(folder: Path, new: int) -> None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"state": "decided", "new": new}) if path.name == "outcome.json" else "")
-    snakemake(folder, "--touch", "--forceall")
+    snakemake(folder, "--touch", "--forceall", "--quiet", "all", "--", *targets)
 
 
 def measure(folder: Path, area_km2: float, iterations: int) -> list[Look]:
@@ -115,9 +118,10 @@ def measure(folder: Path, area_km2: float, iterations: int) -> list[Look]:
     looks = []
     looks = [look(folder, "iteration 1, to do")]
     for number in range(1, iterations + 1):
-        pretend(folder, new=0 if number == iterations else 9)
+        outcome = f"results/qtec/iterations/{number:02d}/outcome/outcome.json"
+        pretend(folder, 0 if number == iterations else 9, outcome)
         looks.append(look(folder, f"iteration {number + 1}, to do" if number < iterations else "loop done"))
-    pretend(folder, new=0)
+    pretend(folder, 0)
     return [*looks, look(folder, "all done")]
 
 

@@ -82,12 +82,21 @@ class Cleaning:
 
 @dataclass(frozen=True)
 class _Group:
-    """Files that one product, or several, were made from: they go when all of these stand."""
+    """Files of one kind in a folder.
+
+    Attributes:
+        kind: key of `AGAIN`.
+        folder: where they lie, from the campaign's folder.
+        name: pattern of their names.
+        made: what was made from them; they go when all of it stands, and is younger.
+        after: what must be there too, however old.
+    """
 
     kind: str
     folder: str
     name: str
     made: Sequence[str]
+    after: Sequence[str] = ()
 
 
 def look(config: Config, pictures: bool = False, imagery: bool = False) -> Cleaning:
@@ -170,11 +179,12 @@ def _iteration_groups(config: Config, folder: Path, pictures: bool) -> Iterator[
         yield _Group("probability", f"{here}/probability", rf"{_TILE}\.tif", polygons)
         if _state(folder / here) != "decided":
             continue
-        after = f"iterations/{number + 1:02d}/outcome/outcome.json"
         # The page of the last iteration stays whole.
-        yield _Group("yearly probabilities", f"{here}/review/yearly", rf"{_TILE}\.zip", [after])
+        after = [f"iterations/{number + 1:02d}/outcome/outcome.json"]
+        yield _Group("yearly probabilities", f"{here}/review/yearly", rf"{_TILE}\.zip", [], after)
         if pictures:
-            yield _Group("pictures", f"{here}/review/chips", rf"{_TILE}\.zip", [f"{here}/review/timelapse", after])
+            shown = [f"{here}/review/timelapse"]
+            yield _Group("pictures", f"{here}/review/chips", rf"{_TILE}\.zip", shown, after)
 
 
 def _crossval_groups(folder: Path) -> Iterator[_Group]:
@@ -199,7 +209,9 @@ def _state(iteration: Path) -> str:
 def _check_over(config: Config, folder: Path) -> None:
     """Refuses to remove imagery that the campaign needs, or that nobody could make again."""
     numbers = range(1, config.iterations.maximum + 1)
-    rows = [read_outcome(path) for n in numbers if (path := folder / f"iterations/{n:02d}/outcome/outcome.json").is_file()]
+    rows = [
+        read_outcome(path) for n in numbers if (path := folder / f"iterations/{n:02d}/outcome/outcome.json").is_file()
+    ]
     over = rows and rows[-1]["state"] == "decided" and (len(rows) == len(numbers) or rows[-1]["new"] == 0)
     if not over:
         fault = "the campaign goes on, and its next iteration needs the imagery"
@@ -250,10 +262,10 @@ def _reason_to_stay(folder: Path, path: Path, group: _Group, brought: Sequence[P
     if _inside(whole, brought):
         return "it lies where people write, or somebody brought it"
     made = [folder / name for name in group.made]
-    if any(not product.exists() for product in made):
-        return "what is made from it is not there yet"
+    if any(not product.exists() for product in (*made, *(folder / name for name in group.after))):
+        return "the campaign has not come so far that nothing needs it"
     if any(_time(product) < facts.st_mtime_ns for product in made):
-        return "it is younger than what was made from it"
+        return "younger than what was made from it, which is to be made again"
     try:
         sidecar = read_sidecar(sidecar_path(whole))
     except InputError:
@@ -288,5 +300,7 @@ def _unlink(folder: Path, path: Path) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise InputError(folder / path, f"cannot be removed ({error.strerror})", "make its folder writable") from error
+            raise InputError(
+                folder / path, f"cannot be removed ({error.strerror})", "make its folder writable"
+            ) from error
     return True

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import click
 
+from slumpmap.cli_provenance import shown
 from slumpmap.config import read_config
 
 FILE = click.Path(path_type=Path)
-_MOST_NAMED = 10
 config_option = click.option(
     "--config", "--configfile", "config_file", type=FILE, required=True, help="campaign configuration"
 )
@@ -63,10 +64,8 @@ def clean(config_file: Path, pictures: bool, imagery: bool, dry_run: bool) -> No
     sizes = cleaning.sizes()
     for kind, (count, size) in sizes.items():
         click.echo(f"{kind}: {count} files, {size:,} bytes. Later: {AGAIN[kind]}.")
-    for path, reason in cleaning.kept[:_MOST_NAMED]:
-        click.echo(f"stays: {config.folder / path}: {reason}")
-    if len(cleaning.kept) > _MOST_NAMED:
-        click.echo(f"stays: {len(cleaning.kept) - _MOST_NAMED} more files")
+    for (folder, reason), count in Counter((path.parent, reason) for path, reason in cleaning.kept).items():
+        click.echo(f"stays: {count} files of {shown(config.folder / folder)}: {reason}")
     total = sum(size for _, size in sizes.values())
     if dry_run or not cleaning.files:
         click.echo(f"{total:,} bytes in {len(cleaning.files)} files would go.")

@@ -132,7 +132,9 @@ class Plan:
             )
         for stage in self.stages:
             if stage.jobs > stage.done and (stage.peak_mb or 0.0) > 900 * self.machine.memory_gb:
-                found.append(f"a job of {stage.name} needs {(stage.peak_mb or 0) / 1000:.1f} GB of memory: too much here")
+                found.append(
+                    f"a job of {stage.name} needs {(stage.peak_mb or 0) / 1000:.1f} GB of memory: too much here"
+                )
         return found
 
 
@@ -261,7 +263,9 @@ class _Counter:
             if self._there(f"{here}/outcome/outcome.json"):
                 return each
             traced = len(self.batches) if polygons else self._share(f"{here}/parts", ".parquet", len(self.batches))
-            return traced + polygons + self._there(f"{here}/candidates/candidates.gpkg", f"{here}/review/to_inspect.gpkg")
+            return (
+                traced + polygons + self._there(f"{here}/candidates/candidates.gpkg", f"{here}/review/to_inspect.gpkg")
+            )
         names = ("timelapse", "evidence.parquet", "queue.gpkg", "yearly_slumps.zip", "growth.gpkg")
         later = self._there(f"iterations/{number + 1:02d}/outcome/outcome.json")
         packs = self._share(f"{here}/review/chips", ".zip", len(self.batches))
@@ -282,7 +286,11 @@ class _Counter:
         return len(files), self._there(*files)
 
     def closing(self) -> tuple[int, int]:
-        files = [f"report/{name}" for name in _REPORT] + ["inventory/slumps.gpkg", "inventory/inventory.gpkg", "summary.json"]
+        files = [f"report/{name}" for name in _REPORT] + [
+            "inventory/slumps.gpkg",
+            "inventory/inventory.gpkg",
+            "summary.json",
+        ]
         files += ["inventory/arts.gpkg"] if self.config.arts is not None else []
         files += ["report/evaluation.json"] if self.config.input_files().truth is not None else []
         ground = ("dem", "roads", "vegetation", "soil")
@@ -311,7 +319,13 @@ class _Counter:
             raise InputError(dem, f"cannot be read ({error})", "correct inputs.dem") from error
 
     def row(
-        self, name: str, counts: tuple[int, int], rate: rates.Rate | None, units: float | None, note: str, threads: int = 1
+        self,
+        name: str,
+        counts: tuple[int, int],
+        rate: rates.Rate | None,
+        units: float | None,
+        note: str,
+        threads: int = 1,
     ) -> Stage:
         """A stage from its rate: units of work of all its jobs, or None where nobody knows how much there will be."""
         jobs, done = counts
@@ -366,7 +380,11 @@ class _Counter:
         looks = {"none": 1, "flips": 4, "symmetries": 8}[settings.test_time] * model.members
         ground = self.mpx * (jobs / each if each else 0)
         units = ground * (settings.window_px / settings.stride_px) ** 2 * looks
-        note = rate.source if rate else _why_not("inference", model.encoder, self.on_gpu, list(rates.INFERENCE), "--map-mpx-s")
+        note = (
+            rate.source
+            if rate
+            else _why_not("inference", model.encoder, self.on_gpu, list(rates.INFERENCE), "--map-mpx-s")
+        )
         stage = self.row("inference", (jobs, done), rate, units, note, threads)
         left = ground * (jobs - done) / jobs if jobs else 0.0
         if self.machine.map_mpx_s is not None and "inference" not in self.measured:
@@ -384,7 +402,11 @@ class _Counter:
         imagery = self.row("imagery", self.imagery(), rates.IMAGERY, self.mpx * self.years, rates.IMAGERY.source)
         jobs, done, each = self.loop("candidates")
         traced = self.row(
-            "candidates", (jobs, done), rates.CANDIDATES, self.mpx * jobs / each if each else 0.0, rates.CANDIDATES.source
+            "candidates",
+            (jobs, done),
+            rates.CANDIDATES,
+            self.mpx * jobs / each if each else 0.0,
+            rates.CANDIDATES.source,
         )
         jobs, done, each = self.loop("review pages")
         shown = None if candidates is None else float(candidates * self.years * jobs / each)
@@ -484,7 +506,9 @@ def _own_costs(folder: Path) -> dict[str, _Measured]:
         if "crossval" in path.relative_to(folder).parts:
             continue
         inside = "analysis" in path.relative_to(folder).parts
-        name = "inventory, figures" if inside else next(n for n, form in STAGES.items() if re.fullmatch(form, path.stem))
+        name = (
+            "inventory, figures" if inside else next(n for n, form in STAGES.items() if re.fullmatch(form, path.stem))
+        )
         with path.open() as lines:
             for row in csv.DictReader(lines, delimiter="\t"):
                 try:

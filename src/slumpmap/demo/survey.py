@@ -71,7 +71,9 @@ def make_survey(folder: Path, area_km2: float, years: Sequence[int] = YEARS, see
     for name, count in (("positives", _POSITIVES), ("negatives", _NEGATIVES)):
         west, south, east, north = bounds
         places = rng.uniform((west + 300, south + 300), (east - 300, north - 300), (count, 2))
-        outlines = [Point(place).buffer(radius) for place, radius in zip(places, rng.uniform(20, 150, count), strict=True)]
+        outlines = [
+            Point(place).buffer(radius) for place, radius in zip(places, rng.uniform(20, 150, count), strict=True)
+        ]
         _write({"id": [f"{name[0].upper()}{n:04d}" for n in range(count)]}, outlines, folder / f"{name}.gpkg")
     road = LineString([(bounds[0], bounds[1]), (bounds[2], bounds[3])])
     _write({"kind": ["road"]}, [road], folder / "roads.gpkg")

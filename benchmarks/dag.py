@@ -32,11 +32,12 @@ from slumpmap.files import write_json
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "config/qtec.yaml"
 _TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)
-# Wall seconds and the largest resident memory of the command, from a small process, which counts nothing of its own.
+# Memory and seconds of the processor of the command, from a small process, which counts nothing of its own.
 _STARTER = """
 import resource, subprocess, sys
 status = subprocess.run(sys.argv[2:], stdout=open(sys.argv[1], "w"), stderr=subprocess.STDOUT).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
 sys.exit(status)
 """
 
@@ -49,17 +50,19 @@ class Look:
         what: which.
         jobs: jobs that it wants to run.
         seconds: of the whole command.
+        cpu_s: of the processor.
         peak_mb: largest resident memory.
     """
 
     what: str
     jobs: int
     seconds: float
+    cpu_s: float
     peak_mb: float
 
 
-def snakemake(folder: Path, *arguments: str) -> tuple[str, float, float]:
-    """Runs snakemake in a folder; returns what it said, seconds, and peak memory in MB."""
+def snakemake(folder: Path, *arguments: str) -> tuple[str, float, float, float]:
+    """Runs snakemake in a folder; returns what it said, seconds, those of the processor, and peak memory in MB."""
     said = folder / "said.txt"
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", CONFIG, *arguments]
     started = time.perf_counter()
@@ -74,15 +77,19 @@ def snakemake(folder: Path, *arguments: str) -> tuple[str, float, float]:
     seconds = time.perf_counter() - started
     if done.returncode:
         sys.exit(f"snakemake failed:\n{said.read_text()[-3000:]}\n{done.stderr}")
-    return said.read_text(), seconds, float(done.stdout)
+    peak, cpu = map(float, done.stdout.split())
+    return said.read_text(), seconds, cpu, peak
 
 
 def look(folder: Path, what: str) -> Look:
     """A dry run, printed."""
-    said, seconds, peak = snakemake(folder, "--dry-run")
+    said, seconds, cpu, peak = snakemake(folder, "--dry-run")
     total = _TOTAL.search(said)
-    found = Look(what, int(total[1]) if total else 0, round(seconds, 2), round(peak, 1))
-    print(f"{what:24} {found.jobs:6d} jobs {found.seconds:8.1f} s {found.peak_mb:8.0f} MB", flush=True)
+    found = Look(what, int(total[1]) if total else 0, round(seconds, 2), round(cpu, 2), round(peak, 1))
+    print(
+        f"{what:24} {found.jobs:6d} jobs {found.seconds:8.1f} s {found.cpu_s:8.1f} s of the processor {found.peak_mb:8.0f} MB",
+        flush=True,
+    )
     return found
 
 
@@ -91,7 +98,7 @@ def pretend(folder: Path, new: int, *targets: str) -> None:
 
     An outcome gets `new` slumps.
     """
-    said, _, _ = snakemake(folder, "--summary")
+    said, *_ = snakemake(folder, "--summary")
     for line in said.splitlines():
         name, *rest = line.split("\t")
         path = folder / name

@@ -93,7 +93,8 @@ def there():
     return {path.as_posix() for path in Path().rglob("*") if path.is_file() and not path.name.startswith(".")}
 
 
-def test_intermediate_files_go_and_nothing_else(campaign):
+@pytest.mark.usefixtures("campaign")
+def test_intermediate_files_go_and_nothing_else():
     before = there()
     cleaning = look(config())
     assert there() == before
@@ -112,12 +113,14 @@ def test_intermediate_files_go_and_nothing_else(campaign):
     assert look(config()).files == []
 
 
-def test_pictures_go_only_when_asked_for_and_not_those_of_the_last_iteration(campaign):
+@pytest.mark.usefixtures("campaign")
+def test_pictures_go_only_when_asked_for_and_not_those_of_the_last_iteration():
     kinds = {str(file.path) for file in look(config(), pictures=True).files if file.kind == "pictures"}
     assert kinds == {f"iterations/01/review/chips/{tile}.zip" for tile in TILES}
 
 
-def test_what_the_next_job_still_reads_stays(campaign):
+@pytest.mark.usefixtures("campaign")
+def test_what_the_next_job_still_reads_stays():
     # Polygons are older than one of their tiles, those of the second iteration are not there at all.
     product(Path("results/toy/iterations/01/probability/x000_y000.tif"), when=2500)
     Path("results/toy/iterations/02/candidates/polygons.gpkg").unlink()
@@ -127,7 +130,8 @@ def test_what_the_next_job_still_reads_stays(campaign):
     assert any("younger" in reason for _, reason in cleaning.kept)
 
 
-def test_what_a_person_changed_or_put_there_stays(campaign):
+@pytest.mark.usefixtures("campaign")
+def test_what_a_person_changed_or_put_there_stays():
     folder = Path("results/toy/iterations/01/probability")
     (folder / "x000_y000.tif").write_text("edited by hand")
     (folder / "x007_y007.tif").write_text("of somebody else")
@@ -158,7 +162,8 @@ def test_link_that_is_put_there_after_the_look_is_not_followed(campaign):
     assert all((campaign / "elsewhere" / f"{tile}.tif").exists() for tile in TILES)
 
 
-def test_results_on_another_disk_are_cleaned(campaign, tmp_path_factory):
+@pytest.mark.usefixtures("campaign")
+def test_results_on_another_disk_are_cleaned(tmp_path_factory):
     disk = tmp_path_factory.mktemp("disk") / "results"
     shutil.move("results", disk)
     Path("results").symlink_to(disk)
@@ -186,7 +191,8 @@ def test_nothing_goes_while_a_run_is_at_work_here_or_where_the_files_were_made(c
     assert remove(look(config())) > 0
 
 
-def test_leftovers_of_killed_jobs_go_but_not_where_people_write(campaign):
+@pytest.mark.usefixtures("campaign")
+def test_leftovers_of_killed_jobs_go_but_not_where_people_write():
     left = Path("results/toy/imagery/2019/.x000_y000.0123abcd.part.tif")
     of_people = Path("results/toy/room/.first.0123abcd.part.gpkg")
     for path in (left, of_people):
@@ -208,7 +214,8 @@ def scenes(there=True):
         product(Path("results/toy") / name, when=4000)
 
 
-def test_imagery_goes_with_its_mosaics_when_the_campaign_has_ended(campaign):
+@pytest.mark.usefixtures("campaign")
+def test_imagery_goes_with_its_mosaics_when_the_campaign_has_ended():
     scenes()
     files = [str(file.path) for file in look(config(), imagery=True).files if file.kind == "imagery"]
     # The mosaic first: one that stands would be taken for a whole year.
@@ -217,20 +224,23 @@ def test_imagery_goes_with_its_mosaics_when_the_campaign_has_ended(campaign):
 
 
 @pytest.mark.parametrize(("new", "state", "maximum"), [(5, "decided", 3), (0, "waiting", 2)])
-def test_imagery_stays_while_the_campaign_goes_on(campaign, new, state, maximum):
+@pytest.mark.usefixtures("campaign")
+def test_imagery_stays_while_the_campaign_goes_on(new, state, maximum):
     scenes()
     outcome(2, new, state=state)
     with pytest.raises(InputError, match="the campaign goes on"):
         look(config(maximum=maximum), imagery=True)
 
 
-def test_imagery_stays_where_its_scenes_are_gone(campaign):
+@pytest.mark.usefixtures("campaign")
+def test_imagery_stays_where_its_scenes_are_gone():
     scenes(there=False)
     with pytest.raises(InputError, match="1 scenes are gone"):
         look(config(), imagery=True)
 
 
-def test_command_prints_bytes_and_a_dry_run_removes_nothing(campaign):
+@pytest.mark.usefixtures("campaign")
+def test_command_prints_bytes_and_a_dry_run_removes_nothing():
     settings = config().model_dump(mode="json", exclude_defaults=True)
     Path("toy.yaml").write_text(json.dumps(settings))
     before = there()
@@ -241,9 +251,9 @@ def test_command_prints_bytes_and_a_dry_run_removes_nothing(campaign):
 
 
 PLACES = (
-    "decisions", "results/toy", "results/toy/decisions", "results/toy/iterations", "results/toy/iterations/01/probability",
-    "results/toy/iterations/01/parts", "results/toy/iterations/01/review/yearly", "results/toy/crossval/fold_01/probability",
-    "results/toy/iterations/01/training_set", "results",
+    "decisions", "results", "results/toy", "results/toy/decisions", "results/toy/iterations",
+    "results/toy/iterations/01/probability", "results/toy/iterations/01/parts", "results/toy/iterations/01/review/yearly",
+    "results/toy/crossval/fold_01/probability", "results/toy/iterations/01/training_set",
 )  # fmt: skip
 NAMES = (
     "01/first.gpkg", "01/x000_y000.tif", "x000_y000.tif", "x000_y000.parquet", "windows.npy", "x001_y000.zip",

@@ -43,8 +43,8 @@ def values(**sections):
     return found
 
 
-def planned(machine=Machine(4, 16), **sections):
-    plan = make_plan(check_config(values(**sections)), machine)
+def planned(machine=None, **sections):
+    plan = make_plan(check_config(values(**sections)), machine or Machine(4, 16))
     return {stage.name: stage for stage in plan.stages}, plan
 
 
@@ -92,7 +92,8 @@ def test_jobs_before_the_first_checkpoint_are_those_of_snakemake(here):
     assert counts["total"] == sum(stages[name].jobs for name in rules) - sum(later.values()) + 1
 
 
-def test_hours_follow_from_rates_area_and_cores(here):
+@pytest.mark.usefixtures("here")
+def test_hours_follow_from_rates_area_and_cores():
     stages, plan = planned()
     hours = rates.IMAGERY.core_s * plan.mpx * 5 / 4 / 3600
     assert hours < stages["imagery"].hours < 1.2 * hours
@@ -103,7 +104,8 @@ def test_hours_follow_from_rates_area_and_cores(here):
     assert stages["imagery"].coming_mb == pytest.approx(plan.mpx * 5 * rates.IMAGERY.mb, rel=0.01)
 
 
-def test_what_is_not_known_is_said_and_not_summed(here):
+@pytest.mark.usefixtures("here")
+def test_what_is_not_known_is_said_and_not_summed():
     stages, plan = planned()
     assert stages["inference"].hours is None and "not measured" in stages["inference"].note
     assert stages["review pages"].hours is None
@@ -117,7 +119,8 @@ def test_what_is_not_known_is_said_and_not_summed(here):
     assert cpu["training"].hours is not None
 
 
-def test_full_disk_and_small_memory_are_warned_of(here, monkeypatch):
+@pytest.mark.usefixtures("here")
+def test_full_disk_and_small_memory_are_warned_of(monkeypatch):
     _, plan = planned()
     assert plan.free_mb > 0 and plan.coming_mb > 1000
     monkeypatch.setattr("slumpmap.plan.shutil.disk_usage", lambda _: type("Usage", (), {"free": 5e8})())
@@ -128,7 +131,8 @@ def test_full_disk_and_small_memory_are_warned_of(here, monkeypatch):
     assert "Warning: the disk has" in describe(plan)
 
 
-def test_final_keeps_less_on_the_disk(here):
+@pytest.mark.usefixtures("here")
+def test_final_keeps_less_on_the_disk():
     needed, plan = planned()
     final, _ = planned(run={"keep": "final"})
     assert needed["inference"].coming_mb == pytest.approx(8 * plan.mpx * rates.PROBABILITY_MB)
@@ -140,7 +144,8 @@ def touch(path, text=""):
     path.write_text(text)
 
 
-def test_done_iterations_and_own_rates_count(here, tmp_path):
+@pytest.mark.usefixtures("here")
+def test_done_iterations_and_own_rates_count(tmp_path):
     config = read_config(Path("config/qtec.yaml")).model_copy(update={"results": tmp_path})
     folder = config.folder
     row = '{"iteration": 1, "state": "decided", "positives": 1, "inspected": 9, "new": 4, "total": 5}'
@@ -170,7 +175,8 @@ def test_done_iterations_and_own_rates_count(here, tmp_path):
     assert stages["inference"].peak_mb == 5000 and stages["inference"].note == "2 jobs of this campaign"
 
 
-def test_ended_campaign_has_nothing_to_come(here, tmp_path):
+@pytest.mark.usefixtures("here")
+def test_ended_campaign_has_nothing_to_come(tmp_path):
     config = read_config(Path("config/qtec.yaml")).model_copy(update={"results": tmp_path})
     row = '{"iteration": 1, "state": "decided", "positives": 1, "inspected": 9, "new": 0, "total": 5}'
     touch(config.folder / "iterations/01/outcome/outcome.json", row)
@@ -191,7 +197,8 @@ def test_command_prints_the_table_without_making_a_file(here):
     assert set(here.rglob("*")) - before == set()
 
 
-def test_campaign_that_maps_nothing_is_refused(here):
+@pytest.mark.usefixtures("here")
+def test_campaign_that_maps_nothing_is_refused():
     settings = {"campaign": "x", "inputs": {}, "grid": {"crs": "EPSG:32646", "bounds": [0, 0, 9000, 9000]}}
     settings["analysis"] = {"inventory": "given.gpkg"}
     Path("nothing.yaml").write_text(yaml.safe_dump(settings))

@@ -33,7 +33,7 @@ AGAIN: Mapping[str, str] = {
     "probability": "inference runs again when candidates of that iteration are wanted anew (candidates.threshold), "
     "or a map of probabilities",
     "cross-validation maps": "inference of that part runs again when its scores are wanted anew",
-    "yearly probabilities": "candidates of an earlier iteration are looked at again in all years when a page wants them",
+    "yearly probabilities": "candidates of an earlier iteration are looked at in all years again when wanted",
     "pictures": "pictures are made again when time-lapse files of that iteration are wanted anew; its page needs them",
     "imagery": "scenes are composited again, all years, before anything looks at an image: another iteration, "
     "figures with images, the site's sheets",
@@ -209,9 +209,8 @@ def _state(iteration: Path) -> str:
 def _check_over(config: Config, folder: Path) -> None:
     """Refuses to remove imagery that the campaign needs, or that nobody could make again."""
     numbers = range(1, config.iterations.maximum + 1)
-    rows = [
-        read_outcome(path) for n in numbers if (path := folder / f"iterations/{n:02d}/outcome/outcome.json").is_file()
-    ]
+    outcomes = [folder / f"iterations/{number:02d}/outcome/outcome.json" for number in numbers]
+    rows = [read_outcome(path) for path in outcomes if path.is_file()]
     over = rows and rows[-1]["state"] == "decided" and (len(rows) == len(numbers) or rows[-1]["new"] == 0)
     if not over:
         fault = "the campaign goes on, and its next iteration needs the imagery"
@@ -248,7 +247,7 @@ def _named(folder: Path, group: _Group) -> list[Path]:
     there = folder / group.folder
     if not there.is_dir():
         return []
-    return sorted(Path(group.folder) / name for name in os.listdir(there) if re.fullmatch(group.name, name))
+    return sorted(Path(group.folder) / entry.name for entry in there.iterdir() if re.fullmatch(group.name, entry.name))
 
 
 def _reason_to_stay(folder: Path, path: Path, group: _Group, brought: Sequence[Path]) -> str | None:

@@ -168,7 +168,7 @@ class _Counter:
     @cached_property
     def states(self) -> list[str]:
         """`decided` or `waiting` of each iteration so far."""
-        return [row["state"] for row in self.outcomes]
+        return [str(row["state"]) for row in self.outcomes]
 
     @cached_property
     def outcomes(self) -> list[dict[str, object]]:
@@ -226,7 +226,7 @@ class _Counter:
             return jobs, jobs
         done = self._there(*(f"{folder}/mosaic.vrt" for folder in folders))
         for folder in folders:
-            here = set(os.listdir(self.folder / folder)) if (self.folder / folder).is_dir() else set()
+            here = _names(self.folder / folder)
             done += sum(all(f"{tile}.tif" in here for tile in batch) for batch in self.batches)
         return jobs, done
 
@@ -274,8 +274,7 @@ class _Counter:
 
     def _share(self, folder: str, suffix: str, jobs: int) -> int:
         """Jobs whose files are there, by the share of tiles."""
-        place = self.folder / folder
-        count = sum(name.endswith(suffix) for name in os.listdir(place)) if place.is_dir() else 0
+        count = sum(name.endswith(suffix) for name in _names(self.folder / folder))
         return min(jobs, math.floor(jobs * count / len(self.tiles)))
 
     def terrain(self) -> tuple[int, int]:
@@ -424,7 +423,8 @@ class _Counter:
 
 
 _REPORT = (
-    "table2.csv", "iterations.png", "missing.png", "reliability.png", "contact_sheet.png", "ground", "sheets", "index.html",
+    "table2.csv", "iterations.png", "missing.png", "reliability.png", "contact_sheet.png", "ground", "sheets",
+    "index.html",
 )  # fmt: skip
 _STUDY = (
     "selection.csv", "tests.csv", "joint.json", "clustering.json", "sensitivity.csv", "summary.json", "results.md",
@@ -456,16 +456,17 @@ def describe(plan: Plan) -> str:
     config, machine = plan.config, plan.machine
     gpus = f", {machine.gpus} GPU{'s' if machine.gpus > 1 else ''}" if machine.gpus else ", no GPU"
     lines = [
-        f"Campaign {config.campaign}: {plan.tiles} tiles, {plan.mpx:,.0f} Mpx a year, {len(config.imagery.years)} years, "
-        f"{plan.ended} of at most {config.iterations.maximum} iterations decided",
+        f"Campaign {config.campaign}: {plan.tiles} tiles, {plan.mpx:,.0f} Mpx a year, {len(config.imagery.years)} "
+        f"years, {plan.ended} of at most {config.iterations.maximum} iterations decided",
         f"on {machine.cores} cores, {machine.memory_gb:.0f} GB{gpus}; run.keep: {config.run.keep}",
         "",
         f"{'stage':20}{'jobs':>7}{'done':>7}{'hours':>9}{'MB a job':>10}{'GB there':>10}{'GB to come':>12}  rates from",
     ]
     for stage in plan.stages:
+        coming = None if stage.coming_mb is None else stage.coming_mb / 1000
         lines.append(
             f"{stage.name:20}{stage.jobs:7d}{stage.done:7d}{_number(stage.hours, 2):>9}{_number(stage.peak_mb, 0):>10}"
-            f"{stage.there_mb / 1000:10.2f}{_number(None if stage.coming_mb is None else stage.coming_mb / 1000, 2):>12}"
+            f"{stage.there_mb / 1000:10.2f}{_number(coming, 2):>12}"
             f"  {stage.note}"
         )
     jobs, done = sum(stage.jobs for stage in plan.stages), sum(stage.done for stage in plan.stages)
@@ -475,8 +476,8 @@ def describe(plan: Plan) -> str:
         f"{'all':20}{jobs:7d}{done:7d}{hours:9.2f}{'':10}{sum(s.there_mb for s in plan.stages) / 1000:10.2f}"
         f"{plan.coming_mb / 1000:12.2f}",
         "",
-        "Hours are those of jobs to come, one stage after the other, up to the last iteration that is allowed; people's "
-        "time is not among them, nor cross-validation.",
+        "Hours are those of jobs to come, one stage after the other, up to the last iteration that is allowed; "
+        "people's time is not among them, nor cross-validation.",
     ]
     if unknown:
         lines.append(f"Not known: hours of {', '.join(unknown)}. They are not in the sum.")
@@ -521,6 +522,11 @@ def _own_costs(folder: Path) -> dict[str, _Measured]:
     }
 
 
+def _names(folder: Path) -> set[str]:
+    """Names in a folder, which need not be there."""
+    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+
+
 def _float(text: str) -> float:
     """A cell; jobs that end before the first look have none."""
     return 0.0 if text in ("NA", "-", "") else float(text)
@@ -532,5 +538,5 @@ def _megabytes(folder: Path, names: Sequence[str]) -> float:
     for name in names:
         for place in folder.glob(name):
             for top, _, files in os.walk(place):
-                total += sum(os.lstat(os.path.join(top, file)).st_size for file in files)
+                total += sum((Path(top) / file).lstat().st_size for file in files)
     return total / 1e6

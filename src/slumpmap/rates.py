@@ -1,4 +1,4 @@
-"""What work costs, as measured: the table behind `slumpmap plan`. No figure here was guessed; what is missing is None."""
+"""What work costs, as measured: the table behind `slumpmap plan`. None is guessed; what is missing is None."""
 
 from __future__ import annotations
 

@@ -59,12 +59,12 @@ def make_survey(folder: Path, area_km2: float, years: Sequence[int] = YEARS, see
     bounds = survey_bounds(area_km2)
     rng = np.random.default_rng([seed, _SURVEY])
     scenes = plan(bounds, years, seed)
-    catalogue = {
+    catalogue: dict[str, Sequence[object]] = {
         "path": [f"scenes/{scene_files(scene)[0]}" for scene in scenes],
         "udm": [f"scenes/{scene_files(scene)[1]}" for scene in scenes],
         "acquired": [scene.time.isoformat() for scene in scenes],
         # Without pixels nobody can count the clouds; half of the days are clear.
-        "cloud_fraction": np.round(np.maximum(rng.uniform(-0.1, 0.1, len(scenes)), 0.0), 4),
+        "cloud_fraction": np.round(np.maximum(rng.uniform(-0.1, 0.1, len(scenes)), 0.0), 4).tolist(),
     }
     _write(catalogue, [scene.footprint for scene in scenes], folder / "scenes.gpkg")
     _write({}, [box(*bounds)], folder / "study_area.gpkg")

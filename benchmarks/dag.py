@@ -86,10 +86,8 @@ def look(folder: Path, what: str) -> Look:
     said, seconds, cpu, peak = snakemake(folder, "--dry-run")
     total = _TOTAL.search(said)
     found = Look(what, int(total[1]) if total else 0, round(seconds, 2), round(cpu, 2), round(peak, 1))
-    print(
-        f"{what:24} {found.jobs:6d} jobs {found.seconds:8.1f} s {found.cpu_s:8.1f} s of the processor {found.peak_mb:8.0f} MB",
-        flush=True,
-    )
+    took = f"{found.seconds:8.1f} s, processor {found.cpu_s:7.1f} s, {found.peak_mb:5.0f} MB"
+    print(f"{what:20} {found.jobs:6d} jobs {took}", flush=True)
     return found
 
 

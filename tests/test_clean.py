@@ -252,8 +252,9 @@ def test_command_prints_bytes_and_a_dry_run_removes_nothing():
 
 PLACES = (
     "decisions", "results", "results/toy", "results/toy/decisions", "results/toy/iterations",
-    "results/toy/iterations/01/probability", "results/toy/iterations/01/parts", "results/toy/crossval/fold_01/probability",
-    "results/toy/iterations/01/review/yearly", "results/toy/iterations/01/training_set",
+    "results/toy/iterations/01/probability", "results/toy/iterations/01/parts",
+    "results/toy/iterations/01/training_set",
+    "results/toy/iterations/01/review/yearly", "results/toy/crossval/fold_01/probability",
 )  # fmt: skip
 NAMES = (
     "01/first.gpkg", "01/x000_y000.tif", "x000_y000.tif", "x000_y000.parquet", "windows.npy", "x001_y000.zip",

@@ -8,7 +8,7 @@ for number, batch in enumerate(BATCHES):
             grid=GRID,
             tiles=[f"{ITERATION}/probability/{tile}.tif" for tile in with_margin(batch, 1)],
         output:
-            [f"{ITERATION}/parts/{tile}.parquet" for tile in batch],
+            passing([f"{ITERATION}/parts/{tile}.parquet" for tile in batch]),
         log:
             f"{LOGS}/{{n}}/parts_{number:03d}.log",
         benchmark:

@@ -40,6 +40,16 @@ os.environ.update(
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def passing(files, kept=("all",)):
+    """Outputs that other jobs read and hardly anybody else: they go when those are done, unless `run.keep` is in `kept`."""
+    return files if campaign.run.keep in kept else temp(files)
+
+
+def lasting(file):
+    """An output that must not be made again by mistake: write-protected when it is whole, if `run.protect` says so."""
+    return protected(file) if campaign.run.protect else file
+
+
 def batched(items, size):
     """Items, `size` at a time; the last lot may be smaller."""
     return [items[start : start + size] for start in range(0, len(items), size)]

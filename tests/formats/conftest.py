@@ -10,13 +10,14 @@ import shapely
 from rasterio.transform import from_origin
 
 from slumpmap.candidates.ledger import compare
-from slumpmap.config import InventorySettings, LedgerSettings
 from slumpmap.exchange.project import Products, write_campaign_project
 from slumpmap.exchange.stac import Rasters, write_stac
 from slumpmap.grid import Grid
 from slumpmap.inventory.attributes import Layers
 from slumpmap.inventory.build import build_inventory
 from slumpmap.raster import PROBABILITY_NODATA, RGB_NODATA, write_cog, write_mosaic, write_raster
+from slumpmap.settings.analysis import InventorySettings
+from slumpmap.settings.candidates import LedgerSettings
 from slumpmap.terrain.pisr_model import PisrSettings
 from slumpmap.terrain.position import topographic_position
 from slumpmap.terrain.slope import slope_aspect

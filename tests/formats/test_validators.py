@@ -21,10 +21,10 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from rio_cogeo.cogeo import cog_validate
 
 from slumpmap.candidates.ledger import compare
-from slumpmap.config import LedgerSettings
 from slumpmap.errors import InputError
 from slumpmap.exchange.stac import Rasters, write_stac
 from slumpmap.raster import atomic_cog, write_raster
+from slumpmap.settings.candidates import LedgerSettings
 from slumpmap.terrain.pisr_model import PisrSettings
 from slumpmap.terrain.solar import solar
 from slumpmap.vector import read_layer, write_layer

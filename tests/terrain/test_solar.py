@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
-from slumpmap.cli_terrain import terrain
-from slumpmap.config import days_of_year
+from slumpmap.cli.terrain import terrain
 from slumpmap.errors import InputError
+from slumpmap.settings.terrain import days_of_year
 from slumpmap.terrain import solar as room
 from slumpmap.terrain.pisr import pisr
 from slumpmap.terrain.pisr_model import PisrSettings

@@ -5,18 +5,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from slumpmap.config import (
-    BoundarySettings,
-    CompositeSettings,
-    PositionSettings,
-    RadiationSettings,
-    ScalingSettings,
-    SlopeSettings,
-    StreamSettings,
-    TrainingSettings,
-    check_config,
-    grid_of,
-)
+from slumpmap.settings.review import BoundarySettings
+from slumpmap.settings.imagery import CompositeSettings, ScalingSettings
+from slumpmap.settings.terrain import PositionSettings, RadiationSettings, SlopeSettings, StreamSettings
+from slumpmap.settings.learning import TrainingSettings
+from slumpmap.config import check_config, grid_of
 from slumpmap.errors import InputError
 from slumpmap.options import as_options
 from slumpmap.review.missing import unseen_recall

@@ -27,10 +27,10 @@ from slumpmap.acquire.stac import (
     search,
 )
 from slumpmap.acquire.wanted import lonlat_area
-from slumpmap.config import ElevationSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.raster import check_whole, write_cog
+from slumpmap.settings.download import ElevationSettings
 
 # Name of the asset and whether it is signed.
 _SOURCES = {

@@ -23,9 +23,9 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from slumpmap.config import LedgerSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import HECTARE
+from slumpmap.settings.candidates import LedgerSettings
 from slumpmap.vector import read_layer, write_layer, write_parquet
 
 # A slump of which this share lies inside a candidate is shown by it, however much else the candidate shows.

@@ -21,9 +21,9 @@ from typing import Any, cast
 import torch
 import torch.utils.deterministic
 
-from slumpmap.config import NetworkSettings
 from slumpmap.errors import InputError
 from slumpmap.learning.tensors import read_safetensors, read_tensors
+from slumpmap.settings.learning import NetworkSettings
 
 _OWN_WEIGHTS = "give the weights of this very encoder"
 _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"}

@@ -10,7 +10,7 @@ import numpy as np
 from pyproj import CRS
 from rasterio.io import DatasetReader
 
-from slumpmap.config import Config, DatedImage
+from slumpmap.config import Config
 from slumpmap.errors import InputError
 from slumpmap.files import way_to
 from slumpmap.gis.project import Bounds, Layer, draw_colours, draw_contours, draw_relief
@@ -19,6 +19,7 @@ from slumpmap.grid import Grid
 from slumpmap.raster import RGB_NODATA, open_raster, reading, write_mosaic
 from slumpmap.review.extra import check_image
 from slumpmap.review.qgis.desk import Desk
+from slumpmap.settings.imagery import DatedImage
 from slumpmap.vector import read_layer, write_package
 
 _CONTOUR_STEP_M, _CONTOURS_TO = 5.0, 30_000

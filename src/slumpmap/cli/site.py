@@ -9,11 +9,9 @@ from typing import Any
 import click
 
 from slumpmap import observed
+from slumpmap.cli.shared import FILE, grid_option
 from slumpmap.config import check_config, read_config
 from slumpmap.errors import InputError
-
-FILE = click.Path(path_type=Path)
-grid_option = click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
 
 
 @click.command("site-ground")

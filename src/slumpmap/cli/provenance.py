@@ -12,10 +12,10 @@ from pathlib import Path
 
 import click
 
+from slumpmap.cli.shared import FILE
 from slumpmap.config import read_config
 from slumpmap.errors import InputError
 
-FILE = click.Path(path_type=Path)
 _SHOWN = 3
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-FILE = click.Path(path_type=Path)
-grid_option = click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
+from slumpmap.cli.shared import FILE, grid_option
+
 mosaics_option = click.option(
     "--mosaic", "mosaics", type=FILE, multiple=True, help="images of a year, in a folder named after it; for each year"
 )

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import click
 
-from slumpmap.config import ElevationSettings, SceneFetchSettings
+from slumpmap.cli.shared import FILE, grid_option, out_option
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.options import with_settings
+from slumpmap.settings.download import ElevationSettings, SceneFetchSettings
 
-FILE = click.Path(path_type=Path)
-grid_option = click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
-out_option = click.option("--out", type=FILE, required=True, help="file to make")
 list_option = click.option("--list", "only_list", is_flag=True, help="say what there is; order and download nothing")
 
 

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 
-from slumpmap.cli_inventory import ground_options
+from slumpmap.cli.inventory import ground_options
+from slumpmap.cli.shared import FILE, grid_option, note_option
 from slumpmap.grid import Grid
 
-FILE = click.Path(path_type=Path)
-grid_option = click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
 inventory_option = click.option("--inventory", type=FILE, required=True, help="inventory with attributes")
-note_option = click.option("--note", default="", help="what to add to titles, such as `synthetic data`")
 folder_option = click.option("--out", type=FILE, required=True, help="folder of the study")
 
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from slumpmap.config import ChipSettings, Config, DatedImage, read_config
+from slumpmap.cli.shared import FILE, grid_option
+from slumpmap.config import Config, read_config
 from slumpmap.errors import InputError
 from slumpmap.options import with_settings
-
-FILE = click.Path(path_type=Path)
+from slumpmap.settings.imagery import DatedImage
+from slumpmap.settings.review import ChipSettings
 
 
 @click.command("chips")
-@click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
+@grid_option
 @click.option("--candidates", type=FILE, required=True, help="candidates of the iteration")
 @click.option("--known", type=FILE, required=True, help="slumps confirmed before")
 @click.option("--rejected", type=FILE, help="places rejected before")

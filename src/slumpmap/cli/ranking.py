@@ -6,14 +6,13 @@ from pathlib import Path
 
 import click
 
-from slumpmap.config import RankingSettings
+from slumpmap.cli.shared import FILE, grid_option
 from slumpmap.options import with_settings
-
-FILE = click.Path(path_type=Path)
+from slumpmap.settings.review import RankingSettings
 
 
 @click.command("evidence")
-@click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
+@grid_option
 @click.option("--candidates", type=FILE, required=True, help="candidates of the iteration")
 @click.option("--known", type=FILE, required=True, help="slumps known when the iteration began")
 @click.option("--negatives", type=FILE, required=True, help="look-alikes known then")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from slumpmap.cli_provenance import shown
+from slumpmap.cli.provenance import shown
+from slumpmap.cli.shared import FILE
 from slumpmap.config import read_config
 
-FILE = click.Path(path_type=Path)
 config_option = click.option(
     "--config", "--configfile", "config_file", type=FILE, required=True, help="campaign configuration"
 )

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from slumpmap.config import InventorySettings
+from slumpmap.cli.shared import FILE, grid_option
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.options import with_settings
+from slumpmap.settings.analysis import InventorySettings
 
-FILE = click.Path(path_type=Path)
 summary_option = click.option("--summary", type=FILE, required=True, help="summary.json that `numbers` made")
 
 
 @click.command()
-@click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
+@grid_option
 @click.option("--inventory", type=FILE, required=True, help="inventory with attributes")
 @click.option("--landscape", type=FILE, required=True, help="folder that `study landscape` made")
 @click.option("--cells", multiple=True, help="KM=FILE: layer of square cells of that side")

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap.config import ArtsSettings, InventorySettings
+from slumpmap.cli.shared import FILE, grid_option
 from slumpmap.errors import InputError
 from slumpmap.options import with_settings
+from slumpmap.settings.analysis import ArtsSettings, InventorySettings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path)
 _NUMBERED = "NN=FOLDER: the model of an iteration; several of one iteration make an ensemble"
 _NAMED = "NN:NAME=FILE: a decision file; an iteration's adjudicator comes last"
 
@@ -41,7 +41,7 @@ def ground_options(function: Command) -> Command:
 
 
 @click.command()
-@click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
+@grid_option
 @click.option("--slumps", type=FILE, required=True, help="all slumps")
 @ground_options
 @click.option("--model", "models", multiple=True, help=_NUMBERED)

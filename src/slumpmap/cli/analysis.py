@@ -9,20 +9,23 @@ from typing import Any, TypeVar
 
 import click
 
-from slumpmap.cli_compare import door, reading
-from slumpmap.cli_inventory import ground_options
-from slumpmap.config import ClusterSettings, JointSettings, LandscapeSettings, SelectionSettings, ThinningSettings
+from slumpmap.cli.compare import door, reading
+from slumpmap.cli.inventory import ground_options
+from slumpmap.cli.shared import FILE, grid_option, out_option, seed_option
 from slumpmap.grid import Grid
 from slumpmap.options import with_settings
+from slumpmap.settings.analysis import (
+    ClusterSettings,
+    JointSettings,
+    LandscapeSettings,
+    SelectionSettings,
+    ThinningSettings,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path)
-grid_option = click.option("--grid", "grid_file", type=FILE, required=True, help="grid.json of the campaign")
 inventory_option = click.option("--inventory", type=FILE, required=True, help="inventory with attributes")
 landscape_option = click.option("--landscape", type=FILE, required=True, help="folder that `study landscape` made")
-seed_option = click.option("--seed", type=int, default=1, show_default=True, help="seed of random choices")
-out_option = click.option("--out", type=FILE, required=True, help="file to make")
 
 
 @click.group()

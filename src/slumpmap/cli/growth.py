@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from slumpmap.config import GrowthSettings, InferenceSettings
+from slumpmap.cli.shared import FILE, out_option
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.options import with_settings
+from slumpmap.settings.learning import InferenceSettings
+from slumpmap.settings.review import GrowthSettings
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from slumpmap.learning.yearly import Campaign
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-FILE = click.Path(path_type=Path)
-out_option = click.option("--out", type=FILE, required=True, help="file or folder to make")
 
 
 def campaign_options(function: Command) -> Command:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from slumpmap.cli.shared import FILE
 from slumpmap.config import Config, read_config
 
-FILE = click.Path(path_type=Path)
 campaign_option = click.option("--campaign", type=FILE, required=True, help="campaign configuration")
 iteration_option = click.option(
     "--iteration", type=click.IntRange(1, 99), required=True, help="number of the iteration"

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
+from slumpmap.cli.shared import FILE
 from slumpmap.errors import InputError
-
-FILE = click.Path(path_type=Path)
 
 
 @click.group()

@@ -7,13 +7,12 @@ from typing import Any
 
 import click
 
-from slumpmap.config import DemSettings, PositionSettings, RadiationSettings, SlopeSettings, StreamSettings
+from slumpmap.cli.shared import FILE, out_option
 from slumpmap.errors import InputError
 from slumpmap.options import with_settings
+from slumpmap.settings.terrain import DemSettings, PositionSettings, RadiationSettings, SlopeSettings, StreamSettings
 
-FILE = click.Path(path_type=Path)
 dem_option = click.option("--dem", type=FILE, required=True, help="elevation model, metres; any raster, a VRT too")
-out_option = click.option("--out", type=FILE, required=True, help="file to make")
 
 
 @click.group()

@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from slumpmap.cli.shared import FILE
 from slumpmap.errors import InputError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-FILE = click.Path(path_type=Path)
 
 
 def door(suffix: str, of: str) -> Callable[[Command], Command]:

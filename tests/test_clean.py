@@ -11,7 +11,7 @@ from pathlib import Path
 import geopandas as gpd
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import box
 
@@ -134,6 +134,8 @@ def test_what_the_next_job_still_reads_stays():
 def test_what_a_person_changed_or_put_there_stays():
     folder = Path("results/toy/iterations/01/probability")
     (folder / "x000_y000.tif").write_text("edited by hand")
+    # Before the polygons were traced, so that they stand for it.
+    os.utime(folder / "x000_y000.tif", (1500, 1500))
     (folder / "x007_y007.tif").write_text("of somebody else")
     (folder / "notes.txt").write_text("mine")
     remove(look(config()))
@@ -149,7 +151,9 @@ def test_links_are_not_followed(campaign):
     tile = Path("results/toy/iterations/02/probability/x000_y000.tif")
     shutil.move(tile, campaign / "tile.tif")
     tile.symlink_to(campaign / "tile.tif")
-    remove(look(config()))
+    cleaning = look(config())
+    assert [reason for _, reason in cleaning.kept].count("a link, or behind one") == 3
+    remove(cleaning)
     assert all((elsewhere / f"{tile}.tif").exists() for tile in TILES)
     assert (campaign / "tile.tif").exists() and tile.is_symlink()
 
@@ -262,13 +266,17 @@ NAMES = (
 )  # fmt: skip
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     place=st.sampled_from(PLACES),
     through=st.sampled_from(["plain", "link to", "link from"]),
     names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True),
     with_sidecar=st.booleans(),
 )
+@example("results/toy/iterations/01/probability", "plain", ["x000_y000.tif"], True)
+@example("results/toy/iterations/01/parts", "link from", ["x000_y000.parquet"], True)
+@example("results/toy/iterations/01/training_set", "link from", ["windows.npy"], True)
+@example("results/toy", "plain", [".first.0123abcd.part.gpkg"], False)
 def test_decisions_survive_wherever_they_lie(monkeypatch, place, through, names, with_sidecar):
     """Also under the names of products, with sidecars, in the folders of products, and behind links."""
     with tempfile.TemporaryDirectory() as folder:

@@ -185,6 +185,12 @@ def test_ended_campaign_has_nothing_to_come(tmp_path):
     assert (plan.ended, plan.to_come) == (1, 0)
     stages = {stage.name: stage for stage in plan.stages}
     assert all(stages[name].jobs == stages[name].done for name in ("inference", "candidates"))
+    assert stages["imagery"].done == 0
+    # What `slumpmap clean --imagery` leaves.
+    for name in ("summary.json", "report/index.html", "imagery/2019/.x000_y000.tif.prov.json"):
+        touch(config.folder / name)
+    imagery = make_plan(config, Machine(2, 16)).stages[1]
+    assert imagery.done == imagery.jobs and imagery.hours == 0
     assert set(LOOP) < set(stages)
 
 

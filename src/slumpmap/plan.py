@@ -222,7 +222,9 @@ class _Counter:
         suffixes = ("", "_layers") if self.config.imagery.layers else ("",)
         folders = [f"imagery/{year}{suffix}" for year in self.config.imagery.years for suffix in suffixes]
         jobs = len(folders) * (len(self.batches) + 1)
-        if self._there("summary.json", "report/index.html") == 2 and not self._there(*folders):
+        left = [name for folder in folders for name in _names(self.folder / folder) if not name.startswith(".")]
+        if not left and self._there("summary.json", "report/index.html") == 2:
+            # Cleaned away: nothing asks for it any more.
             return jobs, jobs
         done = self._there(*(f"{folder}/mosaic.vrt" for folder in folders))
         for folder in folders:

@@ -50,3 +50,7 @@ def test_files_pass_away_and_models_are_protected_as_the_configuration_says(pret
         assert (pretended.folder / "results/tiny" / name).exists()
     status, output = pretended.run("-n", "--", OUTCOME)
     assert status == 0 and "Nothing to be done" in output, output
+    # Nor does what shows all rasters ask for probabilities that do not stay.
+    for product in ("tiny.qgz", "stac"):
+        status, output = pretended.run("-n", "--", f"results/tiny/{product}")
+        assert status == 0 and "inference" not in output, output

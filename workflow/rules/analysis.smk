@@ -1,5 +1,11 @@
 # Slumps against the landscape: the campaign's own inventory (`own`) and another person's (`given`), by the same rules.
-from slumpmap.settings.analysis import ClusterSettings, JointSettings, LandscapeSettings, SelectionSettings, ThinningSettings
+from slumpmap.settings.analysis import (
+    ClusterSettings,
+    JointSettings,
+    LandscapeSettings,
+    SelectionSettings,
+    ThinningSettings,
+)
 
 ANALYSIS = f"{RESULTS}/analysis"
 LANDSCAPE = f"{ANALYSIS}/landscape"

@@ -284,8 +284,10 @@ def pictured(studies):
 
 
 def last_probability(_=None):
-    """Input function: the probability tiles of the last iteration so far; none where nothing is mapped."""
-    return [iteration_file(reached()[-1], f"probability/{tile}.tif") for tile in TILES] if campaign.maps else []
+    """Input function: the probability tiles of the last iteration so far; none where none are made or none stay."""
+    if not campaign.maps or campaign.run.keep == "final":
+        return []
+    return [iteration_file(reached()[-1], f"probability/{tile}.tif") for tile in TILES]
 
 
 def common_folder(files):

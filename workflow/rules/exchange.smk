@@ -2,6 +2,9 @@
 PROJECT = f"{RESULTS}/{campaign.campaign}.qgz"
 STAC = f"{RESULTS}/stac"
 TERRAIN_RASTERS = [file for file in [SLOPE, ASPECT, *TERRAIN_PRODUCTS] if HAS_DEM and file.endswith(".tif")]
+SHOWN_PROBABILITY = [
+    f"{RESULTS}/gis/probability.{suffix}" for suffix in ("vrt", "qml") if campaign.maps and campaign.run.keep != "final"
+]
 MOSAICS = [f"{RESULTS}/imagery/{year}/mosaic.vrt" for year in campaign.imagery.years if campaign.maps]
 TITLE = f"slumpmap: {campaign.campaign}{' (synthetic data)' if DEMO is not None else ''}"
 
@@ -17,7 +20,7 @@ rule qgis_project:
     output:
         project=PROJECT,
         area=f"{RESULTS}/gis/area.gpkg",
-        probability=[f"{RESULTS}/gis/probability.{suffix}" for suffix in ("vrt", "qml") if campaign.maps],
+        probability=SHOWN_PROBABILITY,
         styles=[str(Path(file).with_suffix(".qml")) for file in TERRAIN_RASTERS],
     log:
         f"{LOGS}/qgis_project.log",

@@ -31,6 +31,7 @@ lint: install
 	ruff check .
 	ruff format --check .
 	mypy
+	codespell
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/demo.yaml
 

@@ -1,6 +1,6 @@
 """What mkdocs asks before it builds: pages that are made from the program, and links out of docs/.
 
-The configuration, the commands and the measured figures are made at each build and lie nowhere, so that they cannot be stale.
+The configuration, the commands and the measured figures are made at each build, so that they cannot be stale.
 """
 
 from __future__ import annotations

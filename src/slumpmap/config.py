@@ -753,6 +753,17 @@ class RunSettings(Settings):
     gpus_per_job: int = Field(
         1, ge=1, description="GPUs that one job of training or inference asks a cluster for, and uses; none for `cpu`"
     )
+    keep: Literal["all", "needed", "final"] = Field(
+        "needed",
+        description="which intermediate files stay when the jobs that read them are done: all; needed: without "
+        "training pixels and traced parts, which nobody opens; final: without probability tiles too. "
+        "`slumpmap clean` removes them later",
+    )
+    protect: bool = Field(
+        False,
+        description="write-protect finished models, so that a run which would train one again is refused: after an "
+        "old decision or setting was changed, all later iterations would be trained anew",
+    )
 
 
 class Config(Settings):

@@ -66,16 +66,20 @@ def put_extent(parent: Element, bounds: tuple[float, float, float, float]) -> No
         put(extent, name, value)
 
 
-def put_symbol(parent: Element, name: str, kind: str, strokes: Sequence[Stroke]) -> None:
-    """Adds the symbol of a line or of an outline without filling: strokes above each other, the lowest first.
+def put_symbol(parent: Element, name: str, kind: str, strokes: Sequence[Stroke], inside: str | None = None) -> None:
+    """Adds the symbol of a line or of an outline: strokes above each other, the lowest first.
 
     Args:
         parent: the list of symbols.
         name: its name in the list.
         kind: `fill` or `line`.
         strokes: colour (`r,g,b,a`), width in millimetres, and style (`solid`, `dash`, `dot`) of each.
+        inside: colour of the filling under them; None: there is none.
     """
     symbol = put(parent, "symbol", type=kind, name=name, alpha=1, clip_to_extent=1, force_rhr=0)
+    if inside is not None:
+        layer = SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"})
+        put_option(layer, {"color": inside, "style": "solid", "outline_style": "no"})
     for colour, width, style in strokes:
         layer = SubElement(symbol, "layer", {"class": "SimpleLine", "enabled": "1", "locked": "0", "pass": "0"})
         options = {"line_color": colour, "line_style": style, "line_width": str(width), "line_width_unit": "MM"}
@@ -89,15 +93,20 @@ def put_single(parent: Element, kind: str, strokes: Sequence[Stroke]) -> None:
 
 
 def put_categories(
-    parent: Element, kind: str, expression: str, categories: Mapping[str, tuple[str, Sequence[Stroke]]]
+    parent: Element,
+    kind: str,
+    expression: str,
+    categories: Mapping[str, tuple[str, Sequence[Stroke]]],
+    insides: Mapping[str, str] | None = None,
 ) -> None:
     """Adds the drawing of a layer by the value of an expression.
 
     Args:
         parent: the layer or its style.
         kind: `fill` or `line`.
-        expression: gives a key of `categories` for each feature.
+        expression: gives a key of `categories` for each feature; the key "" stands for all other values.
         categories: label in the legend, and strokes.
+        insides: colour of the filling, of those keys that have one.
     """
     renderer = put(
         parent, "renderer-v2", type="categorizedSymbol", attr=expression, enableorderby=0, forceraster=0, symbollevels=0
@@ -105,7 +114,7 @@ def put_categories(
     listed, symbols = put(renderer, "categories"), put(renderer, "symbols")
     for number, (value, (label, strokes)) in enumerate(categories.items()):
         put(listed, "category", value=value, label=label, symbol=number, render="true")
-        put_symbol(symbols, str(number), kind, strokes)
+        put_symbol(symbols, str(number), kind, strokes, (insides or {}).get(value))
 
 
 def put_labels(parent: Element, expression: str, colour: str, smallest_scale: int) -> None:
@@ -143,6 +152,38 @@ def put_labels(parent: Element, expression: str, colour: str, smallest_scale: in
     outside = 8  # beside polygons, so that nothing of the image is hidden
     put(settings, "placement", placement=outside, dist=1, distUnits="MM", priority=5)
     put(settings, "rendering", drawLabels=1, scaleVisibility=1, scaleMax=smallest_scale, scaleMin=0, obstacle=1)
+
+
+def put_ramp(parent: Element, stops: Sequence[tuple[float, str, str]], kind: str) -> None:
+    """Adds the drawing of a raster of one band in colours.
+
+    Args:
+        parent: the layer or its style.
+        stops: value, colour (`r,g,b` or `r,g,b,a`) and label of each, rising; above the last its colour goes on.
+        kind: `INTERPOLATED`: colours run between the values; `DISCRETE`: a colour goes up to its value; `EXACT`:
+            values alone are shown.
+    """
+    pipe = put(parent, "pipe")
+    first, last = stops[0][0], stops[-1][0]
+    renderer = put(pipe, "rasterrenderer", type="singlebandpseudocolor", band=1, opacity=1, alphaBand=-1)
+    renderer.set("classificationMin", str(first))
+    renderer.set("classificationMax", str(last))
+    number = {"INTERPOLATED": 0, "DISCRETE": 1, "EXACT": 2}[kind]
+    shader = put(put(renderer, "rastershader"), "colorrampshader", colorRampType=kind, classificationMode=number)
+    shader.set("minimumValue", str(first))
+    shader.set("maximumValue", str(last))
+    shader.set("clip", "0")
+    for value, colour, label in stops:
+        red, green, blue, *opacity = map(int, colour.split(","))
+        alpha = opacity[0] if opacity else 255
+        put(shader, "item", value=value, color=f"#{red:02x}{green:02x}{blue:02x}", alpha=alpha, label=label)
+    put_resampling(pipe)
+
+
+def put_resampling(pipe: Element) -> None:
+    """Pixels are averaged where the map is coarser, and shown as they are where it is finer."""
+    put(pipe, "rasterresampler", maxOversampling=4, zoomedOutResampler="bilinear")
+    put(pipe, "resamplingStage", "resamplingFilter")
 
 
 def _word(value: object) -> str:

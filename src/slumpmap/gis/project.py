@@ -12,13 +12,16 @@ from xml.etree.ElementTree import Element
 from pyproj import CRS
 
 from slumpmap.files import atomic
-from slumpmap.review.qgis.xml import VERSION, put, put_crs, put_extent, put_symbol, text_of
+from slumpmap.gis.xml import VERSION, put, put_crs, put_extent, put_resampling, put_symbol, text_of
 
 Bounds = tuple[float, float, float, float]
 Draw = Callable[[Element], None]
 # Screen pixels within which an edit catches a neighbour's corner or edge.
 _SNAP_PX = 12
 _VERTEX_AND_SEGMENT, _ALL_LAYERS, _PIXELS = 3, 2, 1
+# Gentle ground would be one flat grey under true heights.
+_EXAGGERATION = 3.0
+_DEGREES_IN_A_METRE = 1 / 111_320
 # ZIP files know no time before this; a fixed one makes equal projects equal to the byte.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -240,17 +243,14 @@ def draw_colours(bands: Sequence[int], ranges: Sequence[tuple[float, float]] | N
             put(stretch, "minValue", low)
             put(stretch, "maxValue", high)
             put(stretch, "algorithm", "NoEnhancement" if ranges is None else "StretchToMinimumMaximum")
-        _put_resampling(pipe)
+        put_resampling(pipe)
 
     return draw
 
 
-def draw_relief(z_factor: float) -> Draw:
-    """How an elevation model is drawn as shaded relief.
-
-    Args:
-        z_factor: units of the coordinates in a metre: 1, or the degrees in one.
-    """
+def draw_relief(crs: CRS) -> Draw:
+    """How an elevation model in some CRS is drawn as shaded relief."""
+    z_factor = _EXAGGERATION * (_DEGREES_IN_A_METRE if crs.is_geographic else 1.0)
 
     def draw(node: Element) -> None:
         pipe = put(node, "pipe")
@@ -296,9 +296,3 @@ def _put_smoothing(pipe: Element) -> None:
     smooth = {"zoomedInResamplingMethod": "cubic", "zoomedOutResamplingMethod": "bilinear"}
     put(put(pipe, "provider"), "resampling", enabled="true", maxOversampling=4, **smooth)
     put(pipe, "resamplingStage", "provider")
-
-
-def _put_resampling(pipe: Element) -> None:
-    """Pixels are averaged where the map is coarser, and shown as they are where it is finer."""
-    put(pipe, "rasterresampler", maxOversampling=4, zoomedOutResampler="bilinear")
-    put(pipe, "resamplingStage", "resamplingFilter")

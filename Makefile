@@ -12,6 +12,8 @@
 PYTHON ?= python3
 CORES ?= all
 VENV := .venv
+TEXTS := .ci .github .snakemake-workflow-catalog.yml CITATION.cff Makefile Snakefile $(wildcard *.md) \
+	benchmarks config docs envs src tests workflow
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
@@ -30,6 +32,7 @@ lint: install
 	ruff check .
 	ruff format --check .
 	mypy
+	codespell $(TEXTS)
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/demo.yaml
 

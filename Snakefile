@@ -42,7 +42,6 @@ localrules:
     reliability_figure,
     iterations_figure,
     missing,
-    area_histogram,
     table2,
     summary,
     crossval_table,

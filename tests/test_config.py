@@ -27,8 +27,8 @@ MINIMAL = {
     ("change", "fault", "remedy"),
     [
         ({"candidate": {}}, "unknown key 'candidate'", "'candidates'"),
-        ({"candidates": {"treshold": 0.4}}, "unknown key 'candidates.treshold'", "'threshold'"),
-        ({"demo": {"sise": "tiny"}}, "unknown key 'demo.sise'", "'size'"),
+        ({"candidates": {"thresholdd": 0.4}}, "unknown key 'candidates.treshold'", "'threshold'"),
+        ({"demo": {"sizze": "tiny"}}, "unknown key 'demo.sizze'", "'size'"),
         ({"candidates": {"threshold": "high"}}, "candidates.threshold", "correct the value"),
         ({"candidates": {"threshold": 1.5}}, "candidates.threshold", "correct the value"),
         ({"imagery": {"years": [2018], "mapping_year": 2019}}, "mapping_year 2019", "correct the value"),

@@ -222,7 +222,7 @@ def test_what_is_being_written_survives_the_answers_of_the_server(browser, serve
     saved(page)
     shown = text(page, "frame")
     wait_until(lambda: text(page, "frame") != shown, "it plays")
-    page.keyboard.type("te")
+    page.keyboard.type("te")  # codespell:ignore te
     assert page.get_by_test_id("note").input_value() == "half a note"
     page.keyboard.press("Escape")
     saved(page)

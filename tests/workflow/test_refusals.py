@@ -60,9 +60,9 @@ def test_good_input_passes_the_door(campaign):
 
 
 def test_unknown_key(campaign):
-    status, output = campaign.run("--config", "candidates={treshold: 0.4}")
+    status, output = campaign.run("--config", "candidates={thresholdd: 0.4}")
     assert status != 0
-    assert "unknown key 'candidates.treshold'. Did you mean 'threshold'?" in output
+    assert "unknown key 'candidates.thresholdd'. Did you mean 'threshold'?" in output
 
 
 def test_missing_positives(campaign):

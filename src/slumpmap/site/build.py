@@ -270,7 +270,7 @@ def _table_order(path: Path) -> tuple[int, str]:
 def _title(path: Path) -> str:
     """`fig06_area-histogram` as `Fig. 6 area histogram`."""
     words = re.sub(r"[_-]+", " ", path.stem)
-    words = re.sub(r"^fig(?:ure)?\s*0*(\d+)([a-z]?)\b", r"Fig. \1\2", words)
+    words = re.sub(r"^(?:fig|figure)\s*0*(\d+)([a-z]?)\b", r"Fig. \1\2", words)
     return words[:1].upper() + words[1:]
 
 

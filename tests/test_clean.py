@@ -27,7 +27,7 @@ from tests.test_runlock import hold
 TILES = ("x000_y000", "x001_y000")
 
 
-def config(decisions="decisions", maximum=2):
+def config(decisions="decisions", maximum=2, keep="needed"):
     return check_config(
         {
             "campaign": "toy",
@@ -35,6 +35,7 @@ def config(decisions="decisions", maximum=2):
             "grid": {"crs": "EPSG:32646", "bounds": [0, 0, 9000, 9000]},
             "review": {"mode": "people", "decisions": str(decisions)},
             "iterations": {"maximum": maximum},
+            "run": {"keep": keep},
         }
     )
 
@@ -102,15 +103,21 @@ def test_intermediate_files_go_and_nothing_else():
     gone = before - there()
     here = "results/toy/iterations"
     expected = {f"{here}/{n}/training_set/windows.npy" for n in ("01", "02")}
-    expected |= {f"{here}/{n}/probability/{tile}.tif" for n in ("01", "02") for tile in TILES}
     expected |= {f"{here}/{n}/parts/{tile}.parquet" for n in ("01", "02") for tile in TILES}
-    # The page of the last iteration stays whole.
+    # The page of the last iteration stays whole, and its map.
+    expected |= {f"{here}/01/probability/{tile}.tif" for tile in TILES}
     expected |= {f"{here}/01/review/yearly/{tile}.zip" for tile in TILES}
     assert gone == expected
     assert size == sum(file.size for file in cleaning.files) >= 4 * 5000
     assert all(sidecar_path(Path(name)).exists() for name in gone)
     assert set(cleaning.sizes()) <= set(AGAIN)
     assert look(config()).files == []
+
+
+@pytest.mark.usefixtures("campaign")
+def test_the_last_map_goes_where_the_configuration_keeps_none():
+    maps = {str(file.path) for file in look(config(keep="final")).files if file.kind == "probability"}
+    assert maps == {f"iterations/{n}/probability/{tile}.tif" for n in ("01", "02") for tile in TILES}
 
 
 @pytest.mark.usefixtures("campaign")
@@ -249,7 +256,7 @@ def test_command_prints_bytes_and_a_dry_run_removes_nothing():
     Path("toy.yaml").write_text(json.dumps(settings))
     before = there()
     said = CliRunner().invoke(app, ["clean", "--config", "toy.yaml", "--dry-run"], catch_exceptions=False)
-    assert "would go" in said.output and "probability: 4 files" in said.output and there() == before
+    assert "would go" in said.output and "probability: 2 files" in said.output and there() == before
     said = CliRunner().invoke(app, ["clean", "--config", "toy.yaml"], catch_exceptions=False)
     assert "bytes removed" in said.output and before - there() and not there() - before - {".snakemake/slumpmap.lock"}
 
@@ -340,7 +347,7 @@ def test_snakemake_makes_nothing_again_after_cleaning_but_sees_changed_settings(
     snakemake()
     tile = Path("results/toy/iterations/01/probability/x000_y000.tif")
     product(tile, "ground", tile.stat().st_mtime)
-    assert remove(look(config())) > 0 and not tile.exists()
+    assert remove(look(config(keep="final"))) > 0 and not tile.exists()
     assert "Nothing to be done" in snakemake("-n")
     # A setting of the removed file itself still counts, and what needs it gets it.
     assert "infer" in snakemake("-n", "--config", "stride=2")

@@ -176,11 +176,12 @@ def _iteration_groups(config: Config, folder: Path, pictures: bool) -> Iterator[
         polygons = [f"{here}/candidates/polygons.gpkg"]
         yield _Group("training pixels", f"{here}/training_set", r"windows\.npy", weights)
         yield _Group("traced parts", f"{here}/parts", rf"{_TILE}\.parquet", polygons)
-        yield _Group("probability", f"{here}/probability", rf"{_TILE}\.tif", polygons)
+        # The page of the last iteration stays whole, and its map, which the QGIS project and the STAC collection show.
+        after = [f"iterations/{number + 1:02d}/outcome/outcome.json"]
+        mapped = [] if config.run.keep == "final" else after
+        yield _Group("probability", f"{here}/probability", rf"{_TILE}\.tif", polygons, mapped)
         if _state(folder / here) != "decided":
             continue
-        # The page of the last iteration stays whole.
-        after = [f"iterations/{number + 1:02d}/outcome/outcome.json"]
         yield _Group("yearly probabilities", f"{here}/review/yearly", rf"{_TILE}\.zip", [], after)
         if pictures:
             shown = [f"{here}/review/timelapse"]

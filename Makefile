@@ -4,6 +4,7 @@
 # make test-faults    killed runs, full disks, clocks set back, files lost in a power cut (Linux; some need root; an hour)
 # make test-fuzz      10,000 damaged and hostile files through every reader (a quarter of an hour; a share is in `test`)
 # make test-reproduce   two clean runs of a campaign, compared to the byte (minutes)
+# make docs      build the documentation site into build/docs
 # make install   the set-up alone: virtual environment, pinned packages, slumpmap itself
 #
 # make page      bundle the review page and the report's page anew (needs Node.js; the bundles are committed)
@@ -12,12 +13,10 @@
 PYTHON ?= python3
 CORES ?= all
 VENV := .venv
-TEXTS := .ci .github .snakemake-workflow-catalog.yml CITATION.cff Makefile Snakefile $(wildcard *.md) \
-	benchmarks config docs envs src tests workflow
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: install demo test test-cluster test-faults test-fuzz test-reproduce lint page
+.PHONY: install demo docs test test-cluster test-faults test-fuzz test-reproduce lint page
 
 install: $(VENV)/installed
 
@@ -32,7 +31,7 @@ lint: install
 	ruff check .
 	ruff format --check .
 	mypy
-	codespell $(TEXTS)
+	codespell
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/demo.yaml
 
@@ -57,3 +56,6 @@ test-fuzz: install
 
 page:
 	cd src/slumpmap/review/page && npm ci --ignore-scripts && npm run build && npm run build-site
+
+docs: install
+	mkdocs build --strict

@@ -27,6 +27,7 @@ include: "workflow/rules/numbers.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/site.smk"
+include: "workflow/rules/exchange.smk"
 include: "workflow/rules/crossval.smk"
 
 
@@ -45,6 +46,7 @@ localrules:
     summary,
     crossval_table,
     crossval,
+    qgis_project,
 
 
 rule all:

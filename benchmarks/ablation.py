@@ -30,7 +30,7 @@ import shapely
 
 from slumpmap.candidates.merge import merge_parts
 from slumpmap.candidates.parts import trace_parts
-from slumpmap.config import Config, InferenceSettings, TrainingSettings, WindowSettings, grid_of, read_config
+from slumpmap.config import Config, grid_of, read_config
 from slumpmap.demo import make_corridor
 from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.composite import make_tiles
@@ -39,6 +39,7 @@ from slumpmap.learning.inference import infer
 from slumpmap.learning.metrics import average_precision, match_objects
 from slumpmap.learning.training import train
 from slumpmap.learning.windows import make_windows
+from slumpmap.settings.learning import InferenceSettings, TrainingSettings, WindowSettings
 from slumpmap.vector import read_layer, write_layer
 
 ROOT = Path(__file__).parents[1]

@@ -46,12 +46,12 @@ from scipy.ndimage import zoom
 from shapely.geometry import box, mapping, shape
 from shapely.geometry.base import BaseGeometry
 
-from slumpmap.config import CompositeSettings
 from slumpmap.files import write_json, write_text
 from slumpmap.grid import Grid, Tile, box_area
 from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.scenes import read_selected
 from slumpmap.raster import write_raster
+from slumpmap.settings.imagery import CompositeSettings
 
 RESOLUTION, EPSG = 3.0, "EPSG:32646"
 # Close to the border of two zones, where the next one's grid is turned but scenes of it are still sold.

@@ -32,7 +32,6 @@ import rasterio
 import torch
 from numpy.typing import NDArray
 
-from slumpmap.config import InferenceSettings, TrainingSettings
 from slumpmap.files import write_json
 from slumpmap.grid import Grid, Window, box_area
 from slumpmap.learning.backends import choose_backend, choose_precision, make_predictor
@@ -40,6 +39,7 @@ from slumpmap.learning.bundle import ModelCard, save_bundle
 from slumpmap.learning.inference import encode, fusion_weights, infer, lattice, load_mapper
 from slumpmap.learning.network import build_network
 from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE, RGB_NODATA, Mosaic, write_cog
+from slumpmap.settings.learning import InferenceSettings, TrainingSettings
 
 RESOLUTION = 3.0
 PLAIN_BATCH = 8
@@ -193,7 +193,7 @@ ALONE = """
 import json, resource, sys
 from pathlib import Path
 import torch
-from slumpmap.config import InferenceSettings
+from slumpmap.settings.learning import InferenceSettings
 from slumpmap.grid import Grid
 from slumpmap.learning.inference import infer
 folder, threads, device = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

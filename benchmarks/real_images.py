@@ -46,7 +46,6 @@ from scipy.ndimage import maximum_filter
 
 from slumpmap.candidates.merge import merge_parts
 from slumpmap.candidates.parts import least_value, trace_parts
-from slumpmap.config import InferenceSettings, TrainingSettings, WindowSettings
 from slumpmap.errors import InputError
 from slumpmap.files import write_json
 from slumpmap.grid import HECTARE, Grid, Window, box_area
@@ -67,6 +66,7 @@ from slumpmap.learning.training import train
 from slumpmap.learning.windows import BACKGROUND, IGNORE, NEGATIVE, POSITIVE, SLUMP, TRAIN, VALIDATION, positions
 from slumpmap.options import validated
 from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE, write_raster
+from slumpmap.settings.learning import InferenceSettings, TrainingSettings, WindowSettings
 from slumpmap.vector import read_layer, write_layer
 
 EVALUATION = "evaluation"

@@ -68,6 +68,8 @@ def make_config(area_km2: float, folder: Path) -> Path:
     """Writes config/large.yaml for another area."""
     settings = yaml.safe_load((ROOT / "config" / "large.yaml").read_text())
     settings["demo"]["area_km2"] = area_km2
+    # All that a stage writes is counted.
+    settings["run"] = settings.get("run", {}) | {"keep": "all"}
     settings["grid"]["bounds"] = list(corridor_size("large", area_km2).bounds)
     path = folder / "config.yaml"
     write_text(path, yaml.safe_dump(settings))

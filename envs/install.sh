@@ -10,6 +10,11 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
     exit 1
 fi
 if [ ! -x "$venv/bin/python" ]; then
+    free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
+    if [ "$free" -lt 4 ]; then
+        echo "error: only $free GiB are free on the disk of $PWD, and the packages take about 3 (8 with CUDA). Make room." >&2
+        exit 1
+    fi
     "$python" -m venv "$venv" || {
         echo "error: $python cannot make a virtual environment. On Debian: apt install python3-venv" >&2
         exit 1
@@ -17,7 +22,7 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet)
 
-echo "Installing pinned packages into $venv (about 2 GB, a few minutes) ..."
+echo "Installing pinned packages into $venv (about 3 GB, a few minutes) ..."
 "${pip[@]}" install -r requirements.txt
 "${pip[@]}" install --no-deps --no-build-isolation -e .
 

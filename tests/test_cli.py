@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from slumpmap.cli import app
-from slumpmap.cli_terrain import terrain
+from slumpmap.cli.terrain import terrain
 from slumpmap.errors import InputError
 
 

@@ -7,20 +7,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slumpmap.config import (
-    CandidateSettings,
-    Config,
-    ImagerySettings,
-    LayerSettings,
-    check_config,
-    grid_of,
-    read_config,
-    sections,
-)
+from slumpmap.config import Config, check_config, grid_of, read_config, sections
 from slumpmap.errors import InputError
 from slumpmap.options import as_options, validated
 from slumpmap.recipes import RECIPES
 from slumpmap.reference import config_reference
+from slumpmap.settings.candidates import CandidateSettings
+from slumpmap.settings.imagery import ImagerySettings, LayerSettings
 
 ROOT = Path(__file__).parents[1]
 MINIMAL = {

@@ -5,10 +5,10 @@ import pytest
 import shapely
 from rasterio.transform import from_origin
 
-from slumpmap.config import ConsensusSettings
 from slumpmap.consensus import make_consensus
 from slumpmap.errors import InputError
 from slumpmap.raster import write_raster
+from slumpmap.settings.inputs import ConsensusSettings
 from slumpmap.vector import read_layer
 
 CRS = "EPSG:32608"

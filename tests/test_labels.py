@@ -4,10 +4,10 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from slumpmap.config import IterationSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.labels import first_labels, next_labels, select_negatives
+from slumpmap.settings.review import IterationSettings
 from slumpmap.vector import read_layer, write_layer
 
 CRS = "EPSG:32646"

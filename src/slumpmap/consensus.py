@@ -9,10 +9,10 @@ import numpy as np
 import shapely
 from rasterio.features import shapes
 
-from slumpmap.config import ConsensusSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import box_area
 from slumpmap.raster import open_raster, reading
+from slumpmap.settings.inputs import ConsensusSettings
 from slumpmap.vector import write_layer
 
 

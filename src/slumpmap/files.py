@@ -121,6 +121,12 @@ def _no_room(path: Path, error: Exception) -> InputError | None:
     return None
 
 
+def way_to(path: Path, folder: Path) -> str:
+    """The relative way from a folder to a file, as documents that move together name it: `./x` or `../x`."""
+    way = Path(os.path.relpath(path, folder)).as_posix()
+    return way if way.startswith("../") else f"./{way}"
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file atomically, UTF-8."""
     with atomic(path) as temporary:

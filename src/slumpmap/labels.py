@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from slumpmap.config import IterationSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
+from slumpmap.settings.review import IterationSettings
 from slumpmap.vector import read_layer, write_layer
 
 SLUMP_COLUMNS = ("id", "iteration_found", "probability", "initiation", "source")

@@ -15,8 +15,8 @@ import click
 from pydantic import ValidationError
 
 from slumpmap import observed
-from slumpmap.config import Settings
 from slumpmap.errors import InputError
+from slumpmap.settings.base import Settings
 
 Model = TypeVar("Model", bound=Settings)
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -132,6 +132,41 @@ def atomic_raster(path: Path) -> Iterator[Path]:
         yield temporary
 
 
+@contextmanager
+def atomic_cog(path: Path, average: bool = True) -> Iterator[Path]:
+    """As `atomic_raster`, for a GeoTIFF written block by block, which becomes a Cloud-Optimized GeoTIFF at the end.
+
+    Args:
+        path: the file to make.
+        average: whether the overviews average the valid pixels; else they take one of them, as classes and directions
+            need it.
+    """
+    with atomic_raster(path) as finished:
+        rough = finished.with_name(f"{finished.stem}.rough{finished.suffix}")
+        try:
+            yield rough
+            _check_written(rough)
+            way = Resampling.average if average else Resampling.nearest
+            _as_cog(rough, finished, way)
+        finally:
+            with suppress(OSError):
+                rough.unlink()
+
+
+def _as_cog(source: str | Path, target: Path, way: Resampling) -> None:
+    """Copies a raster to a Cloud-Optimized GeoTIFF with overviews made in a way of resampling."""
+    copy_raster(
+        source,
+        target,
+        driver="COG",
+        compress="DEFLATE",
+        level=1,
+        predictor="YES",
+        blocksize=BLOCK_PX,
+        overview_resampling=way.name.upper(),
+    )
+
+
 def _check_written(path: Path) -> None:
     """Raises OSError where a block of a new TIFF is missing or reaches beyond the end of the file."""
     with rasterio.open(path) as dataset:
@@ -249,16 +284,7 @@ def write_cog(
         _write_gtiff(memory.name, values, transform, crs, nodata, compress="none", predictor=1, alpha="NO")
         with rasterio.open(memory.name, "r+") as source:
             source.update_tags(**tags)
-        copy_raster(
-            memory.name,
-            temporary,
-            driver="COG",
-            compress="DEFLATE",
-            level=1,
-            predictor="YES",
-            blocksize=BLOCK_PX,
-            overview_resampling=Resampling.average.name.upper(),
-        )
+        _as_cog(memory.name, temporary, Resampling.average)
 
 
 def write_mosaic(

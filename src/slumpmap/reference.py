@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from slumpmap.config import Config, Settings, sections
+from slumpmap.config import Config, sections
+from slumpmap.settings.base import Settings
 
 _HEAD = """# Configuration
 

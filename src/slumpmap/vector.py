@@ -13,12 +13,15 @@ import pandas as pd
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
+from pyproj import CRS
 from pyproj.exceptions import CRSError, ProjError
 from shapely.errors import GEOSException
 
 from slumpmap import observed
 from slumpmap.errors import InputError
 from slumpmap.files import ADDRESS_MARKS, REPLACE, atomic
+from slumpmap.gis.looks import look_of, style_of
+from slumpmap.gis.stored import STYLES, store_styles
 from slumpmap.tables import PARQUET_ERRORS
 
 # GeoPackage stores the time of writing; a fixed one keeps equal content equal to the byte.
@@ -35,6 +38,8 @@ _DAMAGED = (
     GEOSException,
     CRSError,
 )
+# The oldest version of GeoPackage that every program in use reads without a warning.
+_PACKAGE_VERSION = {"VERSION": "1.2"}
 POLYGONS = ("Polygon", "MultiPolygon")
 LINES = ("LineString", "MultiLineString")
 
@@ -132,7 +137,15 @@ def open_layer(path: Path | str, what: str, **options: Any) -> gpd.GeoDataFrame 
     with reading(path, what):
         if Path(path).suffix == ".parquet":
             return gpd.read_parquet(path, **options)
+        if Path(path).suffix.lower() == ".gpkg" and options.get("layer") is None and "sql" not in options:
+            options["layer"] = _only_layer(path)
         return pyogrio.read_dataframe(path, **options)
+
+
+def _only_layer(path: Path | str) -> str | None:
+    """The layer of a GeoPackage that has one beside its styles; None: there are several, and GDAL takes the first."""
+    names = [str(name) for name in pyogrio.list_layers(path)[:, 0] if name != STYLES]
+    return names[0] if len(names) == 1 else None
 
 
 def _check_there(path: Path | str, what: str) -> None:
@@ -181,6 +194,29 @@ def layers_in(path: Path | str, what: str) -> list[str]:
         return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
 
 
+def frame_of(path: Path, what: str, name: str) -> tuple[CRS, tuple[float, float, float, float] | None]:
+    """CRS and bounds (west, south, east, north) of a layer, without reading its rows; None: it has no rows.
+
+    Args:
+        path: the file.
+        what: what the layer is to the user, for the message.
+        name: of the layer in the file.
+
+    Raises:
+        InputError: the file is missing or unreadable, there is no such layer, or it has no CRS.
+    """
+    _check_there(path, what)
+    with reading(path, what):
+        info = pyogrio.read_info(path, layer=name, force_total_bounds=True, force_feature_count=True)
+        if info["crs"] is None:
+            raise InputError(path, f"{what} has no CRS", "assign the CRS in which the coordinates are given")
+        crs = CRS(info["crs"])
+    if not info["features"]:
+        return crs, None
+    west, south, east, north = map(float, info["total_bounds"])
+    return crs, (west, south, east, north)
+
+
 def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Sequence[str]) -> None:
     """Refuses missing, empty, mistyped and invalid geometries, naming the first row at fault (from 1)."""
     geometry = layer.geometry
@@ -199,7 +235,8 @@ def _check_geometries(layer: gpd.GeoDataFrame, path: Path, what: str, kinds: Seq
 def write_layer(layer: gpd.GeoDataFrame, path: Path, finish: Callable[[Path], None] = lambda _: None) -> None:
     """Writes a GeoPackage atomically, one layer named after the file, also where it has no rows.
 
-    Geometries are promoted to multi types where single and multi ones are mixed.
+    Geometries are promoted to multi types where single and multi ones are mixed. A layer whose name has a look
+    (`slumpmap.gis.looks`) carries it as its style, so that QGIS opens it drawn.
 
     Args:
         layer: the rows.
@@ -216,7 +253,11 @@ def write_layer(layer: gpd.GeoDataFrame, path: Path, finish: Callable[[Path], No
             driver="GPKG",
             geometry_type="Unknown" if not kinds else None,
             promote_to_multi=len(kinds) > 1,
+            dataset_options=_PACKAGE_VERSION,
         )
+        look = look_of(Path(path).stem)
+        if look is not None:
+            store_styles(temporary, {Path(path).stem: style_of(look)})
         finish(temporary)
 
 
@@ -231,8 +272,7 @@ def write_package(
         path: the file to make.
         finish: what is done with the file before it takes its name.
     """
-    # The oldest version that every program in use reads without a warning.
-    version = {"VERSION": "1.2"}
+    version = _PACKAGE_VERSION
     with atomic(path) as temporary:
         for name, layer in layers.items():
             multi = kinds[name].startswith("Multi")

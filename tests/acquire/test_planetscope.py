@@ -13,8 +13,8 @@ from shapely.geometry import shape
 
 from slumpmap.acquire.planetscope import fetch_planetscope, read_manifest
 from slumpmap.acquire.wanted import wanted
-from slumpmap.config import PlanetSettings
 from slumpmap.errors import InputError
+from slumpmap.settings.download import PlanetSettings
 
 FIRST, SECOND, OTHER_DAY = "20190721_041233_1005", "20190721_041234_1005", "20190805_040000_37_1057"
 ORDERS = "/compute/ops/orders/v2"

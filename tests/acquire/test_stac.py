@@ -21,13 +21,14 @@ from slumpmap.acquire.elevation import fetch_dem
 from slumpmap.acquire.multispectral import fetch_multispectral, of_qa_pixel, of_scl, scale_of
 from slumpmap.acquire.stac import public_address
 from slumpmap.acquire.wanted import lonlat_area, time_windows, wanted
-from slumpmap.config import CompositeSettings, ElevationSettings, MultispectralSettings, ScalingSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.composite import make_tiles
 from slumpmap.imagery.folder import catalogue_folder
 from slumpmap.imagery.scaling import make_scaling
+from slumpmap.settings.download import ElevationSettings, MultispectralSettings
+from slumpmap.settings.imagery import CompositeSettings, ScalingSettings
 from slumpmap.terrain.dem import open_dem
 
 S2, S2_ID = "sentinel-2-c1-l2a", "S2B_T46SEB_20190721T041233_L2A"

@@ -9,8 +9,8 @@ import shapely
 from geopandas.testing import assert_geodataframe_equal
 
 from slumpmap.candidates.ledger import compare, update_rejected
-from slumpmap.config import LedgerSettings
 from slumpmap.errors import InputError
+from slumpmap.settings.candidates import LedgerSettings
 from slumpmap.vector import read_layer, write_layer
 
 CRS = "EPSG:32646"

@@ -1,5 +1,6 @@
 """Reads Markdown as far as the tests of the documents need: links, pictures, headings, commands."""
 
+import ast
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ def pages():
         *sorted((ROOT / "docs").rglob("*.md")),
         *sorted((ROOT / "benchmarks").glob("*.md")),
     ]
+
+
+def made_pages():
+    """Pages of the site that are made of files outside docs/, as the hooks of its build say: page by source."""
+    hooks = (ROOT / "docs" / "site_hooks.py").read_text()
+    pages = ast.literal_eval(re.search(r"^_PAGES = (\{.*?\})$", hooks, re.MULTILINE | re.DOTALL)[1])
+    return pages | {"src/slumpmap/cli/__init__.py": "reference/cli.md"}
 
 
 def prose(text):

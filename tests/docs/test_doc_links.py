@@ -4,10 +4,12 @@ import re
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from documents import ROOT, Link, anchor, anchors, links, pages
+from documents import ROOT, Link, anchor, anchors, links, made_pages, pages
 
 PLACEHOLDERS = re.compile(r"example\.(com|org|net)|localhost|127\.0\.0\.1|your-|<[a-z]+>|OWNER|TODO|xxx", re.IGNORECASE)
 OUTSIDE = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+# Pages that the site makes from files elsewhere.
+MADE = {ROOT / "docs" / page: ROOT / source for source, page in made_pages().items()}
 
 
 def faults(page, text):
@@ -19,6 +21,7 @@ def faults(page, text):
             continue
         path, _, fragment = link.target.partition("#")
         target = (page.parent / unquote(path)).resolve() if path else page
+        target = MADE.get(target, target)
         if not target.is_relative_to(ROOT):
             yield f"{link.target}: outside the repository"
         elif not target.exists():

@@ -30,6 +30,8 @@ SETTINGS = {
     "imagery": {"years": [2019]},
     "model": {"iterations": 40, "iterations_next": 20, "checkpoint_every": 5},
     "terrain": {"products": ["tpi"]},
+    # Files that pass are damaged and compared too.
+    "run": {"keep": "all"},
 }
 
 

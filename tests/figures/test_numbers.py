@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from shapely.geometry import box
 
 from slumpmap.cli import app
-from slumpmap.config import InventorySettings
 from slumpmap.figures.numbers import all_numbers, grouped, ranged, read_numbers
 from slumpmap.figures.published import beside, paper
 from slumpmap.figures.results import write_results
@@ -25,6 +24,7 @@ from slumpmap.grid import Grid
 from slumpmap.inventory.build import COLUMNS
 from slumpmap.inventory.landscape import BIN_COLUMNS, NOT_GIVEN
 from slumpmap.inventory.study import read_study
+from slumpmap.settings.analysis import InventorySettings
 from slumpmap.vector import write_layer
 
 UTM = "EPSG:32646"

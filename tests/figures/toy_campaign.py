@@ -13,11 +13,11 @@ from rasterio.features import rasterize
 from rasterio.transform import from_origin
 from shapely.geometry import LineString, Polygon, box
 
-from slumpmap.config import InventorySettings
 from slumpmap.grid import Grid
 from slumpmap.inventory.attributes import Layers
 from slumpmap.inventory.build import build_inventory
 from slumpmap.raster import write_raster
+from slumpmap.settings.analysis import InventorySettings
 from slumpmap.terrain.slope import slope_aspect
 from slumpmap.vector import write_layer
 

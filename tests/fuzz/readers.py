@@ -25,19 +25,7 @@ from rasterio.transform import Affine
 from slumpmap.candidates.ledger import compare
 from slumpmap.candidates.merge import merge_parts
 from slumpmap.candidates.parts import trace_parts
-from slumpmap.config import (
-    CandidateSettings,
-    CompositeSettings,
-    ConsensusSettings,
-    DatedImage,
-    GridSettings,
-    IterationSettings,
-    LedgerSettings,
-    TrainingSettings,
-    WindowSettings,
-    grid_of,
-    read_config,
-)
+from slumpmap.config import grid_of, read_config
 from slumpmap.consensus import make_consensus
 from slumpmap.figures.curves import precision_recall_plot, reliability_plot, training_curves
 from slumpmap.figures.frequencies import classes_of, read_selection
@@ -72,6 +60,11 @@ from slumpmap.review.outlines import outline_agreement, read_outlines
 from slumpmap.review.pack import Pack, write_pack
 from slumpmap.review.ranking import TRAITS, read_evidence
 from slumpmap.review.store import Store
+from slumpmap.settings.candidates import CandidateSettings, LedgerSettings
+from slumpmap.settings.imagery import CompositeSettings, DatedImage
+from slumpmap.settings.inputs import ConsensusSettings, GridSettings
+from slumpmap.settings.learning import TrainingSettings, WindowSettings
+from slumpmap.settings.review import IterationSettings
 from slumpmap.site.build import _Folder, _table
 from slumpmap.site.cost import job_costs
 from slumpmap.site.provenance import scenes_used

@@ -18,7 +18,7 @@ import yaml
 from rasterio.transform import from_origin
 
 from slumpmap.cli import main
-from slumpmap.config import TrainingSettings, check_config, read_config
+from slumpmap.config import check_config, read_config
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.inventory.foreign import import_inventory
@@ -26,6 +26,7 @@ from slumpmap.labels import first_labels
 from slumpmap.legend import read_legend
 from slumpmap.options import as_options
 from slumpmap.raster import write_raster
+from slumpmap.settings.learning import TrainingSettings
 from slumpmap.tables import write_csv
 from slumpmap.vector import read_layer, write_layer
 from tests.fuzz.mutate import SENTINEL

@@ -14,12 +14,12 @@ from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
 from shapely.geometry import box
 
-from slumpmap.config import CompositeSettings, ScalingSettings
 from slumpmap.grid import Grid
 from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.composite import make_tiles
 from slumpmap.imagery.scaling import make_scaling
 from slumpmap.raster import Mosaic
+from slumpmap.settings.imagery import CompositeSettings, ScalingSettings
 
 CRS = "EPSG:32646"
 WEST, NORTH = 499_998.0, 3_840_000.0

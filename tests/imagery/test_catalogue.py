@@ -11,10 +11,10 @@ import rasterio
 from scene_maker import NORTH, WEST, flat, grid_of, textured, udm_like, write_catalogue, write_scene
 from shapely.geometry import box
 
-from slumpmap.config import CompositeSettings
 from slumpmap.errors import InputError
 from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.scenes import read_selected
+from slumpmap.settings.imagery import CompositeSettings
 
 SETTINGS = CompositeSettings()
 GOOD = {"path": "a.tif", "acquired": "2019-07-21T04:12:33Z", "cloud_fraction": 0.0}

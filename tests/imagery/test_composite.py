@@ -25,7 +25,6 @@ from scene_maker import (
 )
 from shapely.geometry import Point, box
 
-from slumpmap.config import CompositeSettings, ScalingSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Window
 from slumpmap.imagery.area import area_mask
@@ -33,6 +32,7 @@ from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.composite import make_tiles
 from slumpmap.imagery.resampling import LATTICE_PX, blocks, lattice_of
 from slumpmap.imagery.scaling import make_scaling
+from slumpmap.settings.imagery import CompositeSettings, ScalingSettings
 
 CLEAR = {"acquired": "2019-07-21", "cloud_fraction": 0.0}
 

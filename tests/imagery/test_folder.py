@@ -16,11 +16,11 @@ from scene_maker import CRS, NORTH, WEST, flat, grid_of, udm_like, write_scene
 from shapely.geometry import box, mapping
 
 from slumpmap.cli import app
-from slumpmap.config import CompositeSettings
 from slumpmap.errors import InputError
 from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.folder import Listing, catalogue_folder
 from slumpmap.imagery.naming import PlanetName, planet_name, udm_of
+from slumpmap.settings.imagery import CompositeSettings
 
 NEW, OLD, DOVE_R = "20210821_041233_37_2262", "20170721_040107_0f4e", "20190721_041233_1057"
 XML = """<?xml version="1.0" encoding="UTF-8"?>

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scene_maker import NORTH, WEST, grid_of, textured, udm_like, write_catalogue, write_scene
 from shapely.geometry import Polygon
 
-from slumpmap.config import CompositeSettings, ScalingSettings
 from slumpmap.errors import InputError
 from slumpmap.files import read_json, write_json
 from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.conversion import sharpen
 from slumpmap.imagery.histogram import Histogram
 from slumpmap.imagery.scaling import make_scaling, read_scaling, to_8bit
+from slumpmap.settings.imagery import CompositeSettings, ScalingSettings
 
 FLOATS = st.floats(width=32)
 LOW, HIGH = np.zeros(3), np.full(3, 3000.0)

@@ -13,7 +13,6 @@ from rasterio.warp import transform_bounds
 from scene_maker import CRS, NORTH, WEST, grid_of, mosaic, textured, udm_like, write_catalogue, write_scene
 from shapely.geometry import Point
 
-from slumpmap.config import CompositeSettings, ScalingSettings
 from slumpmap.errors import InputError
 from slumpmap.files import read_json
 from slumpmap.grid import Grid
@@ -21,6 +20,7 @@ from slumpmap.imagery.catalogue import make_catalogue
 from slumpmap.imagery.composite import open_year
 from slumpmap.imagery.scaling import make_scaling, read_scaling
 from slumpmap.imagery.spectral import ndvi, spectral_layers
+from slumpmap.settings.imagery import CompositeSettings, ScalingSettings
 
 CLEAR = {"acquired": "2019-07-21", "cloud_fraction": 0.0}
 ROW = CLEAR | {"path": "a.tif"}

@@ -12,9 +12,9 @@ import pyogrio
 import pytest
 from shapely.geometry import box
 
-from slumpmap.config import ArtsSettings
 from slumpmap.errors import InputError
 from slumpmap.inventory.arts import COLUMNS, export_arts
+from slumpmap.settings.analysis import ArtsSettings
 from slumpmap.vector import write_layer
 
 UTM = "EPSG:32646"

@@ -13,13 +13,13 @@ import shapely
 from rasterio.transform import from_origin
 from shapely.geometry import LineString, Point, box
 
-from slumpmap.config import InventorySettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.inventory.attributes import Layers
 from slumpmap.inventory.build import COLUMNS, build_inventory, read_inventory
 from slumpmap.raster import write_raster
 from slumpmap.review.growth_table import MEASURED
+from slumpmap.settings.analysis import InventorySettings
 from slumpmap.terrain.slope import slope_aspect
 from slumpmap.vector import write_layer
 

@@ -16,7 +16,6 @@ from pyproj import Transformer
 from rasterio.transform import from_origin
 from shapely.geometry import LineString, Polygon, box
 
-from slumpmap.config import LandscapeSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.inventory import zonal
@@ -25,6 +24,7 @@ from slumpmap.inventory.landscape import FLAT, UNNAMED, blocks_of, write_landsca
 from slumpmap.inventory.selection import spatial_blocks
 from slumpmap.inventory.sums import Histogram
 from slumpmap.raster import write_raster
+from slumpmap.settings.analysis import LandscapeSettings
 from slumpmap.vector import write_layer
 
 UTM = "EPSG:32646"

@@ -15,7 +15,6 @@ from scipy.stats import ks_2samp
 from shapely.geometry import LineString, box
 
 from slumpmap.cli import app
-from slumpmap.config import ClusterSettings, JointSettings, LandscapeSettings, SelectionSettings, ThinningSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.inventory.attributes import Layers, aspect_class
@@ -33,6 +32,13 @@ from slumpmap.inventory.study import (
     two_sample_table,
 )
 from slumpmap.raster import write_raster
+from slumpmap.settings.analysis import (
+    ClusterSettings,
+    JointSettings,
+    LandscapeSettings,
+    SelectionSettings,
+    ThinningSettings,
+)
 from slumpmap.vector import write_layer
 
 UTM = "EPSG:32646"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from toy_region import Toy
 
-from slumpmap.config import TrainingSettings
 from slumpmap.learning.training import train
+from slumpmap.settings.learning import TrainingSettings
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from toy_region import Toy
 
-from slumpmap.config import InferenceSettings
 from slumpmap.errors import InputError
 from slumpmap.learning import backends
 from slumpmap.learning.backends import (
@@ -29,6 +28,7 @@ from slumpmap.learning.backends import (
 )
 from slumpmap.learning.batches import Normalisation
 from slumpmap.learning.inference import load_mapper
+from slumpmap.settings.learning import InferenceSettings
 
 CPU = torch.device("cpu")
 SETTINGS = InferenceSettings(window_px=64, stride_px=48, batch=4)

@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from slumpmap.config import TrainingSettings
 from slumpmap.errors import InputError
 from slumpmap.learning.bundle import BANDS, ModelCard, load_bundle, save_bundle
 from slumpmap.learning.network import build_network, check_window, pretrained_statistics
+from slumpmap.settings.learning import TrainingSettings
 
 SCALING = {"low": 0, "high": 3000}
 

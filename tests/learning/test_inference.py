@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from toy_region import SIDE_PX, Toy
 
-from slumpmap.config import InferenceSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid, Tile
 from slumpmap.learning import inference
@@ -25,6 +24,7 @@ from slumpmap.learning.backends import Mapper, Predictor, make_predictor
 from slumpmap.learning.batches import Normalisation
 from slumpmap.learning.inference import encode, fusion_weights, infer, lattice, predict_tiles
 from slumpmap.raster import Mosaic
+from slumpmap.settings.learning import InferenceSettings
 
 SETTINGS = InferenceSettings(window_px=64, stride_px=48, batch=4)
 

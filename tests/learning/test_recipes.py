@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from slumpmap.config import TrainingSettings
 from slumpmap.learning.network import build_network
 from slumpmap.recipes import RECIPES
+from slumpmap.settings.learning import TrainingSettings
 
 
 def test_network_of_the_paper() -> None:

@@ -69,7 +69,7 @@ def test_failure_of_one_ends_the_others(gpus, stand_in):
 
 
 def test_infer_takes_the_last_of_two_tile_lists():
-    from slumpmap.cli import infer
+    from slumpmap.cli.learning import infer
 
     arguments = ["--grid", "g", "--model", "m", "--imagery", "i", "--scaling", "s", "--out", "o"]
     context = infer.make_context("infer", [*arguments, "--tiles", "a,b", "--tiles", "b"])

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from toy_region import Toy
 
-from slumpmap.config import TrainingSettings
 from slumpmap.errors import InputError
 from slumpmap.learning import training
 from slumpmap.learning.batches import Normalisation, Sampler, make_pools, statistics, vary
@@ -28,6 +27,7 @@ from slumpmap.learning.run import Run, take_step
 from slumpmap.learning.training import train
 from slumpmap.learning.validation import Validation
 from slumpmap.options import as_options
+from slumpmap.settings.learning import TrainingSettings
 
 LOG2 = math.log(2)
 

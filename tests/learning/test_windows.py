@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_region import Toy
 
-from slumpmap.config import WindowSettings
 from slumpmap.errors import InputError
 from slumpmap.learning.windows import (
     IGNORE,
@@ -25,6 +24,7 @@ from slumpmap.learning.windows import (
     training_set_hash,
     write_test_area,
 )
+from slumpmap.settings.learning import WindowSettings
 
 
 @given(st.integers(-500, 500), st.integers(1, 3000), st.integers(32, 512), st.data())

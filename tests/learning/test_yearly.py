@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from toy_region import Toy, write_tiles
 
-from slumpmap.config import InferenceSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid, Window
 from slumpmap.learning.backends import Mapper, Predictor, make_predictor
@@ -23,6 +22,7 @@ from slumpmap.learning.batches import Normalisation
 from slumpmap.learning.inference import encode
 from slumpmap.learning.yearly import Campaign, centred_axis, predict_yearly, write_candidates, write_slumps
 from slumpmap.raster import Mosaic
+from slumpmap.settings.learning import InferenceSettings
 from slumpmap.yearly import Yearly, read_all_yearly
 
 SETTINGS = InferenceSettings(window_px=64, stride_px=48, batch=4)

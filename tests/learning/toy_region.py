@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from scipy.ndimage import gaussian_filter
 
-from slumpmap.config import WindowSettings
 from slumpmap.grid import Grid
 from slumpmap.learning.windows import make_windows
 from slumpmap.raster import write_cog
+from slumpmap.settings.learning import WindowSettings
 
 SIDE_PX = 600
 RESOLUTION = 3.0

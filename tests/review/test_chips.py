@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from room_maker import CRS, X0, Y0, Campaign, candidates_of
 
-from slumpmap.config import ChipSettings, DatedImage
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.raster import write_raster
@@ -19,6 +18,8 @@ from slumpmap.review.chips import averaged, make_chips, stretch_of, stretched, t
 from slumpmap.review.extra import image_of
 from slumpmap.review.pack import Pack
 from slumpmap.review.relief import Relief
+from slumpmap.settings.imagery import DatedImage
+from slumpmap.settings.review import ChipSettings
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from rasterio.transform import Affine
 from shapely.affinity import rotate, translate
 
-from slumpmap.config import GrowthSettings
 from slumpmap.demo.slumps import INITIATION, MAPPING_YEAR
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.initiation import initiation_groups
 from slumpmap.review.growth import Growth, measure
 from slumpmap.review.growth_table import write_growth
+from slumpmap.settings.review import GrowthSettings
 from slumpmap.vector import read_layer, write_layer
 from slumpmap.yearly import Yearly, write_yearly
 

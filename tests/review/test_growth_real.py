@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import shapely
 
-from slumpmap.config import GrowthSettings
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.review.growth import measure
+from slumpmap.settings.review import GrowthSettings
 from slumpmap.yearly import Yearly
 
 FILE = Path(__file__).parents[3] / "shared" / "data" / "vectors" / "arctic_rts.gpkg"

@@ -10,7 +10,6 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slumpmap.config import RankingSettings
 from slumpmap.errors import InputError
 from slumpmap.review.evidence import STATED
 from slumpmap.review.ranking import (
@@ -26,6 +25,7 @@ from slumpmap.review.ranking import (
     queue_order,
     rank_candidates,
 )
+from slumpmap.settings.review import RankingSettings
 from slumpmap.vector import read_layer, write_layer
 
 CRS = "EPSG:32646"

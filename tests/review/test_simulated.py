@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import shapely
 
-from slumpmap.config import ExpertSettings
 from slumpmap.review.simulated import simulate_reviewer
+from slumpmap.settings.review import ExpertSettings
 from slumpmap.vector import read_layer, write_layer
 
 CRS = "EPSG:32646"

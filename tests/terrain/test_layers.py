@@ -15,7 +15,6 @@ from rasterio.warp import transform_bounds
 from shapely.geometry import Point, box
 
 from slumpmap.cli import app
-from slumpmap.config import LayerSettings, ScalingSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.imagery.catalogue import make_catalogue
@@ -23,6 +22,7 @@ from slumpmap.imagery.composite import make_tiles
 from slumpmap.imagery.scaling import make_scaling
 from slumpmap.options import as_options
 from slumpmap.raster import Mosaic, write_raster
+from slumpmap.settings.imagery import LayerSettings, ScalingSettings
 from slumpmap.terrain.hillshade import hillshade
 from slumpmap.terrain.layers import make_layers, open_terrain
 from slumpmap.terrain.slope import slope_aspect

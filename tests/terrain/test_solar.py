@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
-from slumpmap.cli_terrain import terrain
-from slumpmap.config import days_of_year
+from slumpmap.cli.terrain import terrain
 from slumpmap.errors import InputError
+from slumpmap.settings.terrain import days_of_year
 from slumpmap.terrain import solar as room
 from slumpmap.terrain.pisr import pisr
 from slumpmap.terrain.pisr_model import PisrSettings
@@ -75,7 +75,7 @@ def test_netcdf_opens_in_xarray_with_units_and_crs(tmp_path: Path) -> None:
     with xarray.open_dataset(tmp_path / "out.nc") as found:
         assert found.sizes == {"month": 2, "y": 20, "x": 30}
         assert found["month"].values.tolist() == [1, 6]
-        assert found["total"].attrs["units"] == "kWh m-2"
+        assert found["total"].attrs["units"] == "kW h m-2"
         assert found.attrs["Conventions"] == "CF-1.8"
         assert found["spatial_ref"].attrs["grid_mapping_name"] == "transverse_mercator"
         assert found["x"].values[:2] == pytest.approx([500_015.0, 500_045.0])

@@ -118,6 +118,12 @@ def test_verify_finds_nothing_in_a_finished_campaign_and_a_figure_is_made_again(
     assert status == 0 and "fig05_inventory.png: identical" in output, output
 
 
+def test_files_that_only_jobs_read_pass_away_and_maps_stay(unbroken):
+    iterations = unbroken[0].folder / "results" / "tiny" / "iterations"
+    assert not [*iterations.glob("*/training_set/windows.npy"), *iterations.glob("*/parts/*.parquet")]
+    assert len({path.parts[-3] for path in iterations.glob("*/probability/*.tif")}) == 2
+
+
 def test_second_call_does_nothing(unbroken):
     workflow, _ = unbroken
     status, output = workflow.run()

@@ -1,5 +1,5 @@
 # Slumps against the landscape: the campaign's own inventory (`own`) and another person's (`given`), by the same rules.
-from slumpmap.config import (
+from slumpmap.settings.analysis import (
     ClusterSettings,
     JointSettings,
     LandscapeSettings,

@@ -8,7 +8,7 @@ for number, batch in enumerate(BATCHES):
             grid=GRID,
             tiles=[f"{ITERATION}/probability/{tile}.tif" for tile in with_margin(batch, 1)],
         output:
-            [f"{ITERATION}/parts/{tile}.parquet" for tile in batch],
+            passing([f"{ITERATION}/parts/{tile}.parquet" for tile in batch]),
         log:
             f"{LOGS}/{{n}}/parts_{number:03d}.log",
         benchmark:
@@ -56,7 +56,8 @@ rule ledger:
         slumps=f"{ITERATION}/labels/positives.gpkg",
         rejected=before("outcome/rejected.gpkg"),
     output:
-        f"{ITERATION}/candidates/candidates.gpkg",
+        gpkg=f"{ITERATION}/candidates/candidates.gpkg",
+        parquet=f"{ITERATION}/candidates/candidates.parquet",
     log:
         f"{LOGS}/{{n}}/ledger.log",
     benchmark:
@@ -71,4 +72,4 @@ rule ledger:
         "Iteration {wildcards.n}: comparing with known and rejected places"
     shell:
         "python -m slumpmap ledger --polygons {input.polygons:q} --slumps {input.slumps:q} {params.rejected}"
-        " --iteration {params.number:q} {params.options} --out {output:q} 2> {log:q}"
+        " --iteration {params.number:q} {params.options} --out {output.gpkg:q} 2> {log:q}"

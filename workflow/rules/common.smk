@@ -5,18 +5,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from slumpmap.config import (
-    BoundarySettings,
-    CompositeSettings,
-    PositionSettings,
-    RadiationSettings,
-    ScalingSettings,
-    SlopeSettings,
-    StreamSettings,
-    TrainingSettings,
-    check_config,
-    grid_of,
-)
+from slumpmap.settings.review import BoundarySettings
+from slumpmap.settings.imagery import CompositeSettings, ScalingSettings
+from slumpmap.settings.terrain import PositionSettings, RadiationSettings, SlopeSettings, StreamSettings
+from slumpmap.settings.learning import TrainingSettings
+from slumpmap.config import check_config, grid_of
 from slumpmap.errors import InputError
 from slumpmap.options import as_options
 from slumpmap.review.missing import unseen_recall
@@ -38,6 +31,16 @@ os.environ.update(
 
 # Threads that wait for each other sleep instead of spinning: beside other jobs training is five times as fast.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def passing(files, kept=("all",)):
+    """Outputs that other jobs read and hardly anybody else: they go when those are done, unless `run.keep` is in `kept`."""
+    return files if campaign.run.keep in kept else temp(files)
+
+
+def lasting(file):
+    """An output that must not be made again by mistake: write-protected when it is whole, if `run.protect` says so."""
+    return protected(file) if campaign.run.protect else file
 
 
 def batched(items, size):
@@ -280,6 +283,31 @@ def pictured(studies):
     return [*(f"{ANALYSIS}/{study}/{name}" for study in studies for name in names), *own]
 
 
+def last_probability(_=None):
+    """Input function: the probability tiles of the last iteration so far; none where none are made or none stay."""
+    if not campaign.maps or campaign.run.keep == "final":
+        return []
+    return [iteration_file(reached()[-1], f"probability/{tile}.tif") for tile in TILES]
+
+
+def common_folder(files):
+    """The folder of files that lie together; nothing where there are none."""
+    return Path(files[0]).parent.as_posix() if files else None
+
+
+def shown_in_qgis(wildcards):
+    """Input function: the vector layers that the QGIS project shows."""
+    cells = [f"{ANALYSIS}/{study}/cells_10km.gpkg" for study in STUDIES]
+    streams = [file for file in TERRAIN_PRODUCTS if file.endswith(".gpkg")]
+    given_inventory = rules.given_inventory.output[:1] if "given" in STUDIES else []
+    if not campaign.maps:
+        return [*given_inventory, *streams, *cells]
+    last = ("candidates/candidates.gpkg", "outcome/rejected.gpkg")
+    found = [of_last_iteration(name)(wildcards) for name in last]
+    known = iteration_file(1, "labels/positives.gpkg")
+    return [INVENTORY, *given_inventory, known, *found, CATALOGUE, *streams, *cells]
+
+
 def shown_on_site(wildcards):
     """Input function: what the site takes from the campaign's folder, as far as the campaign makes it."""
     shown = [*analysed(studies_here()), *written(studies_here()), *pictured(STUDIES)]
@@ -306,7 +334,7 @@ def shown_on_site(wildcards):
 def products(wildcards=None):
     """What a run makes in the end."""
     if not campaign.maps:
-        return [*analysed(STUDIES), *written(STUDIES), *pictured(STUDIES), rules.site.output.page]
+        return [*analysed(STUDIES), *written(STUDIES), *pictured(STUDIES), rules.site.output.page, PROJECT]
     return [
         *(file for bundle in BUNDLES for file in of_all_iterations(f"{bundle}/training.png")(wildcards)),
         *of_all_iterations("review/queue.gpkg")(wildcards),
@@ -322,6 +350,8 @@ def products(wildcards=None):
         rules.contact_sheet.output.png,
         rules.summary.output.summary,
         rules.site.output.page,
+        PROJECT,
+        STAC,
         *analysed(studies_here()),
         *written(studies_here()),
         *pictured(STUDIES),

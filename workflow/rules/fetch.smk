@@ -1,5 +1,5 @@
 # Inputs that are downloaded. Without the section `fetch` there is no rule here, and nothing goes onto the network.
-from slumpmap.config import ElevationSettings, SceneFetchSettings
+from slumpmap.settings.download import ElevationSettings, SceneFetchSettings
 
 FETCH = campaign.fetch
 

@@ -1,5 +1,5 @@
 # Scenes to 8-bit tiles, per year and per tile; and the tiles with further layers, if the network is to see more.
-from slumpmap.config import TERRAIN_LAYERS, LayerSettings
+from slumpmap.settings.imagery import TERRAIN_LAYERS, LayerSettings
 
 LAYERS = campaign.imagery.layers
 # The tiles that the network sees, and what their bands are. People see those of IMAGERY.

@@ -40,7 +40,7 @@ rule windows:
         area=given(INPUTS.training_area),
     output:
         index=f"{ITERATION}/training_set/windows.gpkg",
-        pixels=f"{ITERATION}/training_set/windows.npy",
+        pixels=passing(f"{ITERATION}/training_set/windows.npy"),
     log:
         f"{LOGS}/{{n}}/windows.log",
     benchmark:
@@ -73,10 +73,10 @@ rule train:
             else []
         ),
     output:
-        weights=f"{ITERATION}/{{bundle}}/weights.safetensors",
-        card=f"{ITERATION}/{{bundle}}/model.json",
-        history=f"{ITERATION}/{{bundle}}/training_log.csv",
-        reliability=f"{ITERATION}/{{bundle}}/reliability.csv",
+        weights=lasting(f"{ITERATION}/{{bundle}}/weights.safetensors"),
+        card=lasting(f"{ITERATION}/{{bundle}}/model.json"),
+        history=lasting(f"{ITERATION}/{{bundle}}/training_log.csv"),
+        reliability=lasting(f"{ITERATION}/{{bundle}}/reliability.csv"),
     log:
         f"{LOGS}/{{n}}/train_{{bundle}}.log",
     benchmark:
@@ -116,7 +116,7 @@ for number, batch in enumerate(INFERENCE_BATCHES):
             cards=expand(f"{ITERATION}/{{bundle}}/model.json", bundle=BUNDLES, allow_missing=True),
             tiles=[f"{LEARNING_IMAGERY}/{tile}.tif" for tile in with_margin(batch, campaign.inference.window_px)],
         output:
-            [f"{ITERATION}/probability/{tile}.tif" for tile in batch],
+            passing([f"{ITERATION}/probability/{tile}.tif" for tile in batch], kept=("all", "needed")),
         log:
             f"{LOGS}/{{n}}/infer_{number:03d}.log",
         benchmark:

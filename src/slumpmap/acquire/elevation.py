@@ -27,10 +27,10 @@ from slumpmap.acquire.stac import (
     search,
 )
 from slumpmap.acquire.wanted import lonlat_area
-from slumpmap.config import ElevationSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
-from slumpmap.raster import check_whole, write_raster
+from slumpmap.raster import check_whole, write_cog
+from slumpmap.settings.download import ElevationSettings
 
 # Name of the asset and whether it is signed.
 _SOURCES = {
@@ -105,4 +105,4 @@ def _join(tiles: Sequence[Fetched], grid: Grid, margin: float, resolution: float
         joined = np.where(np.isnan(joined), part, joined)
     if np.isnan(joined).all():
         raise InputError(out, "the tiles have no elevation in the study area", "check the study area")
-    write_raster(out, joined, transform, grid.crs, np.nan)
+    write_cog(out, joined, transform, grid.crs, np.nan)

@@ -41,11 +41,11 @@ from slumpmap.acquire.stac import (
     search,
 )
 from slumpmap.acquire.wanted import Wanted
-from slumpmap.config import MultispectralSettings
 from slumpmap.errors import InputError
 from slumpmap.files import write_json
 from slumpmap.grid import Grid
 from slumpmap.raster import check_whole, write_cog
+from slumpmap.settings.download import MultispectralSettings
 
 BANDS = ("blue", "green", "red", "nir")
 _TEN_THOUSAND = 10_000.0

@@ -26,8 +26,8 @@ from slumpmap.acquire.patience import Patience, Rate, retry_after
 from slumpmap.acquire.receipts import has_receipt, write_receipt
 from slumpmap.acquire.secrets import check_address, planet_key, shown
 from slumpmap.acquire.wanted import Wanted
-from slumpmap.config import PlanetSettings
 from slumpmap.errors import InputError
+from slumpmap.settings.download import PlanetSettings
 
 if TYPE_CHECKING:
     import planet

@@ -20,8 +20,8 @@ from slumpmap.acquire.digests import from_multihash
 from slumpmap.acquire.download import Remote, refusal
 from slumpmap.acquire.patience import PASSING, Patience, Rate, retry_after
 from slumpmap.acquire.secrets import check_address, shown
-from slumpmap.config import StacSettings
 from slumpmap.errors import InputError
+from slumpmap.settings.download import StacSettings
 
 EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"

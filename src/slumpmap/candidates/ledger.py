@@ -23,10 +23,10 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from slumpmap.config import LedgerSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import HECTARE
-from slumpmap.vector import read_layer, write_layer
+from slumpmap.settings.candidates import LedgerSettings
+from slumpmap.vector import read_layer, write_layer, write_parquet
 
 # A slump of which this share lies inside a candidate is shown by it, however much else the candidate shows.
 _SWALLOWED_SHARE = 0.5
@@ -84,6 +84,7 @@ def compare(
     layer["covered_by_rejected"] = place.share.round(4)
     layer["reason"] = _reasons(cases, pd.DataFrame(facts))
     write_layer(layer, out)
+    write_parquet(layer, out.with_suffix(".parquet"))
 
 
 class _Overlap:

@@ -17,7 +17,6 @@ import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from slumpmap.config import InventorySettings
 from slumpmap.files import write_json
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.inventory.attributes import CLASSES, SECTORS
@@ -26,6 +25,7 @@ from slumpmap.inventory.landscape import FLAT, NUMBERS
 from slumpmap.inventory.patterns import NORTH_FACING
 from slumpmap.inventory.study import FACTORS, Study, read_bins, read_study, why_absent
 from slumpmap.records import read_landscape, read_record
+from slumpmap.settings.analysis import InventorySettings
 from slumpmap.vector import read_layer
 
 Floats = NDArray[np.float64]

@@ -16,12 +16,12 @@ import pandas as pd
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from slumpmap.config import CompositeSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.imagery.checks import check_scene, cloud_fraction_of, look_at
 from slumpmap.imagery.naming import date_of, scenes_in, udm_of
 from slumpmap.imagery.scenes import BOUNDS
+from slumpmap.settings.imagery import CompositeSettings
 from slumpmap.vector import read_layer, write_layer
 
 _RASTERS = {".tif", ".tiff", ".vrt", ".jp2", ".img"}

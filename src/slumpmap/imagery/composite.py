@@ -15,7 +15,6 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from slumpmap.config import CompositeSettings
 from slumpmap.grid import Grid, Window
 from slumpmap.imagery.area import area_mask
 from slumpmap.imagery.conversion import sharpen
@@ -29,6 +28,7 @@ from slumpmap.imagery.resampling import (
 from slumpmap.imagery.scaling import read_scaling
 from slumpmap.imagery.scenes import Scene, SceneReader, read_selected
 from slumpmap.raster import RGB_NODATA, write_cog
+from slumpmap.settings.imagery import CompositeSettings
 
 _CACHE_MB = 256
 _KEEP_OPEN = 64

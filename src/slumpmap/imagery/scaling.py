@@ -18,13 +18,13 @@ from shapely.affinity import affine_transform
 from shapely.geometry import box, mapping, shape
 from shapely.geometry.base import BaseGeometry
 
-from slumpmap.config import ScalingSettings
 from slumpmap.errors import InputError
 from slumpmap.files import read_json, write_json
 from slumpmap.grid import Grid
 from slumpmap.imagery.conversion import to_8bit
 from slumpmap.imagery.histogram import Histogram
 from slumpmap.imagery.scenes import SceneReader, read_selected
+from slumpmap.settings.imagery import ScalingSettings
 
 __all__ = ["make_scaling", "read_scaling", "to_8bit"]
 

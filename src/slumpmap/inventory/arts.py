@@ -14,9 +14,9 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 
-from slumpmap.config import ArtsSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import HECTARE
+from slumpmap.settings.analysis import ArtsSettings
 from slumpmap.vector import read_layer, write_geojson, write_layer
 
 REQUIRED = (

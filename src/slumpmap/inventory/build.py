@@ -7,7 +7,6 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 
-from slumpmap.config import InventorySettings
 from slumpmap.grid import Grid
 from slumpmap.inventory import attributes, provenance
 from slumpmap.inventory.attributes import Layers
@@ -15,6 +14,7 @@ from slumpmap.inventory.omissions import Omissions
 from slumpmap.inventory.provenance import Provenance
 from slumpmap.labels import SLUMP_COLUMNS
 from slumpmap.review.growth_table import MEASURED
+from slumpmap.settings.analysis import InventorySettings
 from slumpmap.tables import write_csv
 from slumpmap.vector import read_layer, write_layer, write_parquet
 

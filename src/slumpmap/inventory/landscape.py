@@ -19,7 +19,6 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from slumpmap.config import LandscapeSettings
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, write_json
 from slumpmap.grid import Grid
@@ -30,6 +29,7 @@ from slumpmap.inventory.sampling import nearest
 from slumpmap.inventory.sums import Classes, ClassesError, Histogram, Sums
 from slumpmap.inventory.zonal import Layer, walk
 from slumpmap.legend import read_legend
+from slumpmap.settings.analysis import LandscapeSettings
 from slumpmap.vector import LINES, read_layer
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slumpmap.config import ClusterSettings, JointSettings
 from slumpmap.files import write_json
 from slumpmap.inventory.clustering import nearest_neighbour, ripley
 from slumpmap.inventory.joint import Factor, Joint, Kind, Model, joint_model
@@ -27,6 +26,7 @@ from slumpmap.inventory.study import (
     slump_classes,
     why_absent,
 )
+from slumpmap.settings.analysis import ClusterSettings, JointSettings
 
 Rows = NDArray[np.intp]
 Statement = Callable[[Rows], float | None]

@@ -17,13 +17,13 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from slumpmap.config import SelectionSettings, ThinningSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.inventory.build import NEEDED
 from slumpmap.inventory.landscape import BINNED, FLAT, class_numbers, number_class, write_table
 from slumpmap.inventory.selection import TwoSample, kolmogorov_smirnov, selection_ratios, watson
 from slumpmap.records import read_landscape
+from slumpmap.settings.analysis import SelectionSettings, ThinningSettings
 from slumpmap.tables import read_csv, read_parquet
 from slumpmap.vector import read_layer
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from slumpmap.config import InferenceSettings
 from slumpmap.errors import InputError
 from slumpmap.learning.batches import Normalisation
 from slumpmap.raster import RGB_NODATA
+from slumpmap.settings.learning import InferenceSettings
 
 Images = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]

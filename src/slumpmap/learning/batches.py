@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import affine_grid, conv2d, grid_sample
 
-from slumpmap.config import TrainingSettings
 from slumpmap.learning.windows import IGNORE, SLUMP
+from slumpmap.settings.learning import TrainingSettings
 
 _PICK, _VARY = 1, 2
 # The varied copies of a window in Huang et al. (2020, doi 10.1016/j.rse.2019.111534): sigma of the blur in pixels,

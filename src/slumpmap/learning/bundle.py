@@ -11,11 +11,12 @@ import torch
 from pydantic import Field, ValidationError, model_validator
 from safetensors.torch import save
 
-from slumpmap.config import Settings, TrainingSettings
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, read_json, write_json
 from slumpmap.learning.network import build_network
 from slumpmap.learning.tensors import read_safetensors
+from slumpmap.settings.base import Settings
+from slumpmap.settings.learning import TrainingSettings
 from slumpmap.sidecar.digest import sha256
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"

@@ -20,7 +20,6 @@ import shapely
 from numpy.typing import NDArray
 from shapely import STRtree
 
-from slumpmap.config import InferenceSettings
 from slumpmap.grid import Grid, Tile, Window
 from slumpmap.learning.backends import Images, Mapper, Predictor, Probabilities, make_predictor
 from slumpmap.learning.batches import Normalisation
@@ -29,6 +28,7 @@ from slumpmap.learning.network import check_window, choose_device, repeatable
 from slumpmap.learning.windows import SLUMP, burn
 from slumpmap.progress import Progress
 from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE, RGB_NODATA, Mosaic, write_cog
+from slumpmap.settings.learning import InferenceSettings
 from slumpmap.vector import read_layer
 
 # A window's place: first row and first column, grid pixels.

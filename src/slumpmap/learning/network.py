@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +21,9 @@ from typing import Any, cast
 import torch
 import torch.utils.deterministic
 
-from slumpmap.config import NetworkSettings
 from slumpmap.errors import InputError
 from slumpmap.learning.tensors import read_safetensors, read_tensors
+from slumpmap.settings.learning import NetworkSettings
 
 _OWN_WEIGHTS = "give the weights of this very encoder"
 _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin", ".ckpt"}
@@ -193,12 +195,25 @@ def check_window(network: torch.nn.Module, window_px: int, source: str) -> None:
 def choose_device(device: str) -> torch.device:
     """The device of that name; `auto` is CUDA where there is a GPU.
 
+    A GPU that cannot be used for a reason that torch tells, such as a driver too old, gets a line on standard error.
+
     Raises:
         InputError: `cuda` on a machine without a usable GPU.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("run.device", "cuda was asked for, but no GPU can be used", "take auto or cpu")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    if device == "cpu":
+        return torch.device("cpu")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        usable = torch.cuda.is_available()
+    reason = " ".join(str(warning.message) for warning in said)
+    if usable:
+        return torch.device("cuda")
+    if device == "cuda":
+        fault = f"cuda was asked for, but no GPU can be used{f' ({reason})' if reason else ''}"
+        raise InputError("run.device", fault, "run `slumpmap doctor`, which says why, or take auto or cpu")
+    if reason:
+        print(f"The GPU is not used ({reason}). `slumpmap doctor` says what to do.", file=sys.stderr, flush=True)
+    return torch.device("cpu")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from slumpmap.config import TrainingSettings
+from slumpmap.settings.learning import TrainingSettings
 
 _MOMENTUM = 0.9
 

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from slumpmap.config import TrainingSettings
 from slumpmap.errors import InputError
 from slumpmap.learning.batches import Normalisation, Sampler, vary
 from slumpmap.learning.losses import segmentation_loss
@@ -22,6 +21,7 @@ from slumpmap.learning.optimisation import Average, learning_rate, norm_layers, 
 from slumpmap.learning.team import Team
 from slumpmap.learning.validation import Validation, validate
 from slumpmap.learning.windows import IGNORE
+from slumpmap.settings.learning import TrainingSettings
 
 _SETTLING = 20
 

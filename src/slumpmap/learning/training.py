@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
 from slumpmap import __version__
-from slumpmap.config import TrainingSettings
 from slumpmap.errors import InputError
 from slumpmap.files import write_text
 from slumpmap.learning.batches import Normalisation, Sampler, make_pools, statistics
@@ -29,6 +28,7 @@ from slumpmap.learning.team import Team, joined
 from slumpmap.learning.validation import Validation, calibrate, validate
 from slumpmap.learning.windows import IGNORE, NEGATIVE, SLUMP, TRAIN, VALIDATION, read_windows, training_set_hash
 from slumpmap.progress import Progress
+from slumpmap.settings.learning import TrainingSettings
 
 LOG, RELIABILITY = "training_log.csv", "reliability.csv"
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from shapely import STRtree
 
-from slumpmap.config import WindowSettings
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
 from slumpmap.grid import Grid, Window
 from slumpmap.raster import RGB_NODATA, Mosaic
+from slumpmap.settings.learning import WindowSettings
 from slumpmap.vector import read_layer, write_layer
 
 BACKGROUND, SLUMP, IGNORE = 0, 1, 255

@@ -15,7 +15,6 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 
-from slumpmap.config import InferenceSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid, Window
 from slumpmap.learning.backends import Predictor, make_predictor
@@ -24,6 +23,7 @@ from slumpmap.learning.inference import Axis, Scene, load_mapper, predict_scenes
 from slumpmap.learning.network import choose_device, repeatable
 from slumpmap.progress import Progress
 from slumpmap.raster import RGB_NODATA, Mosaic
+from slumpmap.settings.learning import InferenceSettings
 from slumpmap.vector import read_layer
 from slumpmap.yearly import Yearly, write_yearly
 

@@ -22,7 +22,6 @@ import shapely
 from numpy.typing import NDArray
 from PIL import Image
 
-from slumpmap.config import ChipSettings, DatedImage
 from slumpmap.grid import Grid, Window
 from slumpmap.imagery.catalogue import CLOUD
 from slumpmap.progress import Progress
@@ -30,6 +29,8 @@ from slumpmap.raster import RGB_NODATA, Mosaic
 from slumpmap.review.extra import image_of
 from slumpmap.review.pack import CONTEXT, RELIEF, frame_name, write_pack
 from slumpmap.review.relief import Relief
+from slumpmap.settings.imagery import DatedImage
+from slumpmap.settings.review import ChipSettings
 from slumpmap.vector import read_layer
 
 Bytes = NDArray[np.uint8]

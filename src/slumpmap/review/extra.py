@@ -8,9 +8,9 @@ from rasterio.enums import Resampling
 from rasterio.transform import from_bounds
 from rasterio.vrt import WarpedVRT
 
-from slumpmap.config import DatedImage
 from slumpmap.errors import InputError
 from slumpmap.raster import open_raster, reading
+from slumpmap.settings.imagery import DatedImage
 
 # Percentiles of an image's valid pixels in a chip that become 1 and 255. Sensors differ in their values, so that
 # each image has its own.

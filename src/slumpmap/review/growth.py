@@ -25,11 +25,11 @@ from shapely.affinity import affine_transform
 from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
-from slumpmap.config import GrowthSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import HECTARE
 from slumpmap.initiation import initiation_groups
 from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE
+from slumpmap.settings.review import GrowthSettings
 from slumpmap.yearly import Yearly
 
 Floats = NDArray[np.float64]

@@ -12,10 +12,10 @@ import pandas as pd
 import shapely
 from shapely.geometry import LineString
 
-from slumpmap.config import GrowthSettings
 from slumpmap.errors import InputError
 from slumpmap.labels import SLUMP_COLUMNS
 from slumpmap.review.growth import measure
+from slumpmap.settings.review import GrowthSettings
 from slumpmap.tables import write_csv
 from slumpmap.vector import read_layer, write_layer
 from slumpmap.yearly import Yearly, read_all_yearly

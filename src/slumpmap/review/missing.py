@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, gammaln
 
-from slumpmap.config import CrossvalSettings
 from slumpmap.errors import InputError
 from slumpmap.records import Part, read_record
+from slumpmap.settings.learning import CrossvalSettings
 
 # The interval of the next iteration's finds holds with this probability.
 _FORECAST_LEVEL = 0.8

@@ -43,11 +43,11 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import nbinom
 
-from slumpmap.config import RankingSettings
 from slumpmap.errors import InputError
 from slumpmap.learning.calibration import Reliability
 from slumpmap.review.evidence import STATED
 from slumpmap.review.traits import MEASURED
+from slumpmap.settings.review import RankingSettings
 from slumpmap.tables import read_parquet
 from slumpmap.vector import read_layer, write_layer
 

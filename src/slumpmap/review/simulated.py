@@ -14,10 +14,10 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from slumpmap.config import ExpertSettings
 from slumpmap.review.adjudication import disputed
 from slumpmap.review.chance import uniform
 from slumpmap.review.decisions import read_decisions, undecided
+from slumpmap.settings.review import ExpertSettings
 from slumpmap.vector import read_layer, write_layer
 
 # A candidate shows a slump if they share this part of the smaller of the two.

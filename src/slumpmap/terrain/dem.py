@@ -18,7 +18,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from slumpmap.errors import InputError
-from slumpmap.raster import atomic_raster, open_raster, reading
+from slumpmap.raster import atomic_cog, open_raster, reading
 
 Floats = NDArray[np.float64]
 
@@ -149,9 +149,15 @@ def open_dem(path: Path, any_elevation: bool = False) -> Iterator[Dem]:
 
 
 def write_blocks(
-    dem: Dem, outs: Sequence[Path], halo: int, compute: Callable[[Floats, Window], Sequence[Floats]]
+    dem: Dem,
+    outs: Sequence[Path],
+    halo: int,
+    compute: Callable[[Floats, Window], Sequence[Floats]],
+    directions: Path | None = None,
 ) -> None:
     """Writes rasters on the DEM's cells block by block, float32, nodata NaN; memory does not grow with the raster.
+
+    They are Cloud-Optimized GeoTIFFs with overviews.
 
     Args:
         dem: the elevation model.
@@ -159,10 +165,11 @@ def write_blocks(
         halo: cells around a block that `compute` needs.
         compute: makes the values of a block, (height, width) for each of `outs`, from its elevations with
             their halo and its window. A cell must not depend on the block that it falls into.
+        directions: that of `outs` whose values no overview may average.
     """
     profile = dem.profile()
     with ExitStack() as stack:
-        files = [stack.enter_context(atomic_raster(out)) for out in outs]
+        files = [stack.enter_context(atomic_cog(out, average=out != directions)) for out in outs]
         targets = [stack.enter_context(rasterio.open(file, "w", **profile)) for file in files]
         for window in dem.blocks():
             for target, values in zip(targets, compute(dem.read(window, halo), window), strict=True):
@@ -225,7 +232,7 @@ def fill_dem(dem: Path, out: Path, reach: int, any_elevation: bool = False) -> N
     """
     with open_dem(dem, any_elevation) as source:
         filled, count = fill_voids(source.read_whole(), reach)
-        with atomic_raster(out) as file, rasterio.open(file, "w", **source.profile()) as target:
+        with atomic_cog(out) as file, rasterio.open(file, "w", **source.profile()) as target:
             target.write(filled, 1)
         left = source.voids - count
     print(f"filled {count} void cells within {reach} cells of an elevation; {left} stay nodata", file=sys.stderr)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
-from slumpmap.config import SPECTRAL_LAYERS, TERRAIN_LAYERS, LayerSettings
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid, Window
 from slumpmap.imagery.checks import outline_of
@@ -25,6 +24,7 @@ from slumpmap.imagery.resampling import Conversion, add, blocks, kernel_scale, l
 from slumpmap.imagery.scaling import read_scaling
 from slumpmap.imagery.spectral import spectral_layers
 from slumpmap.raster import RGB_NODATA, Mosaic, open_raster, reading, write_cog
+from slumpmap.settings.imagery import SPECTRAL_LAYERS, TERRAIN_LAYERS, LayerSettings
 from slumpmap.terrain.hillshade import hillshade
 
 # What becomes 1 and what 255: degrees of slope, and the share of the light.

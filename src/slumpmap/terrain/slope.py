@@ -76,7 +76,8 @@ def slope_aspect(
             bearing = _bearing(aspect, convergence if north == "true" else None, window)
             return [values for values, out in ((slope, out_slope), (bearing, out_aspect)) if out is not None]
 
-        write_blocks(source, [out for out in (out_slope, out_aspect) if out is not None], HALO_PX, of_block)
+        outs = [out for out in (out_slope, out_aspect) if out is not None]
+        write_blocks(source, outs, HALO_PX, of_block, directions=out_aspect)
 
 
 def of_window(dem: Dem, elevation: Floats, window: Window, compute: _Compute) -> tuple[Floats, Floats]:

@@ -17,10 +17,11 @@ from pyproj import CRS, Transformer
 from rasterio.windows import Window
 from scipy import ndimage
 
+from slumpmap import __version__
 from slumpmap.errors import InputError
 from slumpmap.files import atomic
 from slumpmap.progress import Progress
-from slumpmap.raster import atomic_raster
+from slumpmap.raster import atomic_cog
 from slumpmap.terrain.dem import Dem, open_dem
 from slumpmap.terrain.north import Convergence, convergence_of
 from slumpmap.terrain.pisr import pisr_by_period
@@ -33,6 +34,8 @@ Part = Literal["total", "beam", "diffuse", "reflected"]
 
 PARTS: tuple[Part, ...] = ("total", "beam", "diffuse", "reflected")
 UNITS = "kWh m-2"
+# As UDUNITS reads it, to which CF holds.
+_CF_UNITS = "kW h m-2"
 # A block with a halo of 10 km in 30 m cells takes 1 GB.
 _BLOCK_PX = 4096
 # Where the cells' width changes with the latitude, by 0.1 % over so many rows of 1 arc second.
@@ -220,7 +223,7 @@ class _Writer(Protocol):
 def _mask_writer(out: Path, dem: Dem) -> Iterator[Any]:
     """The mask's GeoTIFF."""
     profile = dem.profile() | {"dtype": "uint8", "predictor": 1, "nodata": None}
-    with atomic_raster(out) as file, rasterio.open(file, "w", **profile) as target:
+    with atomic_cog(out, average=False) as file, rasterio.open(file, "w", **profile) as target:
         yield target
 
 
@@ -230,7 +233,7 @@ def _writer(out: Path, dem: Dem, settings: PisrSettings, part: Part, periods: Se
     attributes = _attributes(settings, periods)
     if out.suffix.lower() in {".tif", ".tiff"}:
         with (
-            atomic_raster(out) as file,
+            atomic_cog(out) as file,
             rasterio.open(file, "w", **(dem.profile() | {"count": len(periods)})) as target,
         ):
             target.update_tags(**attributes, PART=part)
@@ -285,7 +288,9 @@ def _frame(target: Any, dem: Dem, attributes: dict[str, str], periods: Sequence[
     monthly = bool(periods[0].name)
     target.dimensions = ({"month": len(periods)} if monthly else {}) | {"y": height, "x": width}
     target.attrs.update({"Conventions": "CF-1.8", "title": "Potential incoming solar radiation"})
+    target.attrs["history"] = f"made by slumpmap {__version__}"
     target.attrs.update({name.lower(): value for name, value in attributes.items()})
+    target.attrs["units"] = _CF_UNITS
     crs, transform = CRS.from_user_input(dem.dataset.crs), dem.dataset.transform
     axes = {axis["axis"]: axis for axis in crs.cs_to_cf() if "axis" in axis}
     for name, values in (
@@ -313,9 +318,14 @@ def _frame(target: Any, dem: Dem, attributes: dict[str, str], periods: Sequence[
             compression_opts=1,
         )
         variable.attrs.update(
-            {"units": UNITS, "long_name": f"potential incoming solar radiation, {name}", "grid_mapping": "spatial_ref"}
+            {
+                "units": _CF_UNITS,
+                "long_name": f"potential incoming solar radiation, {name}",
+                "grid_mapping": "spatial_ref",
+            }
         )
-        variable.attrs["cell_methods"] = "time: sum"
+        # No cell_methods: the sum is over days, of which the file has no axis.
+        variable.attrs["comment"] = "sum over the days of the attribute `days`" if not monthly else "sum of each month"
 
 
 def _say_plan(settings: PisrSettings, method: Method, halo_m: float) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from slumpmap.errors import InputError
 from slumpmap.files import write_text
-from slumpmap.raster import atomic_raster
+from slumpmap.raster import atomic_cog
 from slumpmap.terrain import drainage, richdem_door
 from slumpmap.terrain.dem import Dem, open_dem
 from slumpmap.vector import read_layer, write_layer
@@ -110,7 +110,7 @@ def streams(
         if out_distance is not None:
             away = drainage.distance_to(channel, water.dx, water.dy)
             away[water.direction == drainage.NODATA] = np.nan
-            with atomic_raster(out_distance) as file, rasterio.open(file, "w", **source.profile()) as target:
+            with atomic_cog(out_distance) as file, rasterio.open(file, "w", **source.profile()) as target:
                 target.write(away, 1)
         write_layer(lines, out_lines)
 

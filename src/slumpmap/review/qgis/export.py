@@ -11,13 +11,13 @@ import shapely
 from slumpmap.config import grid_of
 from slumpmap.errors import InputError
 from slumpmap.files import write_text
+from slumpmap.gis.project import Bounds, Group, Project, write_project
 from slumpmap.grid import Grid
 from slumpmap.review.decisions import CRITERIA_COLUMNS
 from slumpmap.review.opinion import CRITERIA
 from slumpmap.review.qgis.desk import Desk
 from slumpmap.review.qgis.layers import contours, further_images, relief, write_around, write_mosaics, year_layers
 from slumpmap.review.qgis.package import edited_layers, forms_of, write_candidates
-from slumpmap.review.qgis.project import Bounds, Group, Project, write_project
 from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, verdicts
 
 PROJECT, AROUND, NOTES = "review.qgz", "around.gpkg", "README.txt"

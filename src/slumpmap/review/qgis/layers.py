@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,20 +10,19 @@ import numpy as np
 from pyproj import CRS
 from rasterio.io import DatasetReader
 
-from slumpmap.config import Config, DatedImage
+from slumpmap.config import Config
 from slumpmap.errors import InputError
+from slumpmap.files import way_to
+from slumpmap.gis.project import Bounds, Layer, draw_colours, draw_contours, draw_relief
+from slumpmap.gis.xml import put_single
 from slumpmap.grid import Grid
 from slumpmap.raster import RGB_NODATA, open_raster, reading, write_mosaic
 from slumpmap.review.extra import check_image
 from slumpmap.review.qgis.desk import Desk
-from slumpmap.review.qgis.project import Bounds, Layer, draw_colours, draw_contours, draw_relief
-from slumpmap.review.qgis.xml import put_single
+from slumpmap.settings.imagery import DatedImage
 from slumpmap.vector import read_layer, write_package
 
 _CONTOUR_STEP_M, _CONTOURS_TO = 5.0, 30_000
-# Gentle ground would be one flat grey under true heights.
-_EXAGGERATION = 3.0
-_DEGREES_IN_A_METRE = 1 / 111_320
 # Pixels to a side of what is read of an image to find its range of values.
 _GLANCE_PX = 512
 _STRETCH = (2.0, 98.0)
@@ -130,7 +128,7 @@ def further_images(config: Config, out: Path) -> Iterator[Layer]:
             yield Layer(
                 f"image_{number}",
                 title,
-                _way(image.path, out),
+                way_to(image.path.resolve(), out),
                 CRS(source.crs.to_wkt()),
                 source.bounds,
                 draw,
@@ -157,8 +155,7 @@ def _ranges(image: DatedImage, source: DatasetReader, bands: tuple[int, ...]) ->
 def relief(config: Config, out: Path) -> Iterator[Layer]:
     """Shaded relief, where the campaign has an elevation model."""
     for path, crs, bounds in _dem(config):
-        factor = _EXAGGERATION * (_DEGREES_IN_A_METRE if crs.is_geographic else 1.0)
-        yield Layer("relief", "Shaded relief", _way(path, out), crs, bounds, draw_relief(factor), checked=True)
+        yield Layer("relief", "Shaded relief", way_to(path.resolve(), out), crs, bounds, draw_relief(crs), checked=True)
 
 
 def contours(config: Config, out: Path) -> Iterator[Layer]:
@@ -166,7 +163,16 @@ def contours(config: Config, out: Path) -> Iterator[Layer]:
     for path, crs, bounds in _dem(config):
         title = f"Contour lines, {_CONTOUR_STEP_M:g} m"
         draw = draw_contours(_CONTOUR_STEP_M)
-        yield Layer("contours", title, _way(path, out), crs, bounds, draw, checked=False, smallest_scale=_CONTOURS_TO)
+        yield Layer(
+            "contours",
+            title,
+            way_to(path.resolve(), out),
+            crs,
+            bounds,
+            draw,
+            checked=False,
+            smallest_scale=_CONTOURS_TO,
+        )
 
 
 def _dem(config: Config) -> Iterator[tuple[Path, CRS, Bounds]]:
@@ -175,9 +181,3 @@ def _dem(config: Config) -> Iterator[tuple[Path, CRS, Bounds]]:
     if path is not None:
         with open_raster(path, "DEM") as source:
             yield path, CRS(source.crs.to_wkt()), tuple(source.bounds)
-
-
-def _way(path: Path, out: Path) -> str:
-    """The way from the project's folder to a file."""
-    way = Path(os.path.relpath(Path(path).resolve(), out)).as_posix()
-    return way if way.startswith("../") else f"./{way}"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import geopandas as gpd
 import shapely
 
+from slumpmap.gis.project import Bounds, Layer
+from slumpmap.gis.stored import ColumnHint, store_hints, store_styles
 from slumpmap.review.qgis.desk import Desk
-from slumpmap.review.qgis.project import Bounds, Layer
 from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, HEADWALLS, RANK, digests
 from slumpmap.review.qgis.style import (
     CANDIDATES_TITLE,
@@ -23,24 +22,6 @@ from slumpmap.review.qgis.style import (
     style_document,
 )
 from slumpmap.vector import write_package
-
-_STYLES = """
-CREATE TABLE layer_styles (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256),
-    styleName TEXT(30), styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30),
-    ui TEXT(30), update_time DATETIME DEFAULT CURRENT_TIMESTAMP
-);
-INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change, srs_id)
-    VALUES ('layer_styles', 'attributes', 'layer_styles', '', '1970-01-01T00:00:00.000Z', 0);
-CREATE TABLE gpkg_data_columns (
-    table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT, mime_type TEXT,
-    constraint_name TEXT, CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name),
-    CONSTRAINT gdc_tn UNIQUE (table_name, name)
-);
-INSERT INTO gpkg_extensions (table_name, column_name, extension_name, definition, scope) VALUES
-    ('gpkg_data_columns', NULL, 'gpkg_schema', 'http://www.geopackage.org/spec/#extension_schema', 'read-write');
-"""
 
 
 def forms_of(desk: Desk, rows: gpd.GeoDataFrame) -> dict[str, Form]:
@@ -88,24 +69,9 @@ def write_candidates(desk: Desk, rows: gpd.GeoDataFrame, forms: dict[str, Form],
 
 def _add_styles(path: Path, forms: dict[str, Form]) -> None:
     """Adds the styles that QGIS takes by itself, and what is said of the columns."""
-    with closing(sqlite3.connect(path)) as sql, sql:
-        sql.executescript(_STYLES)
-        for name, form in forms.items():
-            values = (name, "geom", f"slumpmap {name}", style_document(name, form), "")
-            sql.execute(
-                "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,"
-                " styleQML, styleSLD, useAsDefault, description, owner, update_time)"
-                " VALUES ('', '', ?, ?, ?, ?, ?, 1, '', '', '1970-01-01T00:00:00.000Z')",
-                values,
-            )
-            hints = [
-                (name, column.name, column.name, column.alias, column.hint) for column in form.columns if column.hint
-            ]
-            sql.executemany(
-                "INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description)"
-                " VALUES (?, ?, ?, ?, ?)",
-                hints,
-            )
+    store_styles(path, {name: style_document(name, form) for name, form in forms.items()})
+    columns = [(name, column) for name, form in forms.items() for column in form.columns if column.hint]
+    store_hints(path, [ColumnHint(name, column.name, column.alias, column.hint) for name, column in columns])
 
 
 def edited_layers(package: str, forms: dict[str, Form], crs: str, bounds: Bounds) -> list[Layer]:

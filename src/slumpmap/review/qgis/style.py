@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element
 
-from slumpmap.review.decisions import CRITERIA_COLUMNS
-from slumpmap.review.opinion import CRITERIA, REASONS
-from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, RANK
-from slumpmap.review.qgis.xml import (
+from slumpmap.gis.looks import CASING, LABELS_TO, ORANGE, PINK, SKY, YELLOW
+from slumpmap.gis.xml import (
     NO_VALUE,
     VERSION,
     Options,
-    Stroke,
     put,
     put_categories,
     put_labels,
@@ -21,23 +18,23 @@ from slumpmap.review.qgis.xml import (
     put_single,
     text_of,
 )
+from slumpmap.review.decisions import CRITERIA_COLUMNS
+from slumpmap.review.opinion import CRITERIA, REASONS
+from slumpmap.review.qgis.rows import CANDIDATES, EXPORTED, EXPORTED_FOR, RANK
 
 PROBABILITIES = {"high": "High", "medium": "Medium", "low": "Low"}
 AREA = "area_ha"
 CANDIDATES_TITLE, HEADWALLS_TITLE = "Candidates", "Headwalls"
-# Colours that people of any colour vision tell apart (Okabe and Ito 2008), on images of green and brown ground.
 _COLOURS = {
-    "open": ("Open", "240,228,66,255"),
-    "slump": ("Slump", "255,120,0,255"),
-    "reject": ("Not a slump", "86,180,233,255"),
-    "unsure": ("Unsure", "220,130,190,255"),
+    "open": ("Open", YELLOW),
+    "slump": ("Slump", ORANGE),
+    "reject": ("Not a slump", SKY),
+    "unsure": ("Unsure", PINK),
 }
-_CASING: Stroke = ("0,0,0,150", 1.1, "solid")
 _SLUMP, _REJECTED = 'coalesce("is_slump" = 1, false)', 'coalesce("is_slump" = 0, false)'
 _VERDICT = (
     f"CASE WHEN \"unsure\" THEN 'unsure' WHEN {_SLUMP} THEN 'slump' WHEN {_REJECTED} THEN 'reject' ELSE 'open' END"
 )
-_LABELS_TO = 25_000
 
 
 @dataclass(frozen=True)
@@ -177,15 +174,15 @@ def headwall_form() -> Form:
 
 def put_candidate_style(parent: Element, form: Form) -> None:
     """Adds drawing, labels and form of the candidates to a layer or a style."""
-    categories = {key: (label, (_CASING, (colour, 0.6, "solid"))) for key, (label, colour) in _COLOURS.items()}
+    categories = {key: (label, (CASING, (colour, 0.6, "solid"))) for key, (label, colour) in _COLOURS.items()}
     put_categories(parent, "fill", _VERDICT, categories)
-    put_labels(parent, '"candidate_id"', "255,255,255,255", _LABELS_TO)
+    put_labels(parent, '"candidate_id"', "255,255,255,255", LABELS_TO)
     put_form(parent, form)
 
 
 def put_headwall_style(parent: Element, form: Form) -> None:
     """Adds drawing and form of the headwalls to a layer or a style."""
-    put_single(parent, "line", (_CASING, ("255,0,120,255", 0.8, "solid")))
+    put_single(parent, "line", (CASING, ("255,0,120,255", 0.8, "solid")))
     put_form(parent, form)
 
 

@@ -1,0 +1,1 @@
+"""The products for other programs: a project for QGIS, a STAC catalogue for the rasters."""

@@ -1,0 +1,1 @@
+"""What QGIS reads: projects, styles, and how each product looks. Nothing here reads a product."""

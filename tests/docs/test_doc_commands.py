@@ -21,6 +21,8 @@ FIRST_HOUR = [path for name in ("README.md", "CONTRIBUTING.md", "docs/tutorial.m
 RUN = {
     ". .venv/bin/activate": "",
     "slumpmap status --config config/demo.yaml": "Next: run snakemake with this configuration.",
+    "slumpmap plan --configfile config/demo.yaml": "Campaign demo: 12 tiles",
+    "snakemake -n --quiet rules --configfile config/demo.yaml --config 'candidates={threshold: 0.5}'": "demo_data",
 }
 # Run elsewhere: where, and a word there that would go if it ran no more.
 ELSEWHERE = {
@@ -32,6 +34,13 @@ ELSEWHERE = {
     "snakemake --cores all --configfile config/demo.yaml": (
         "tests/workflow/test_campaign.py",
         "def test_campaign_ends_with_an_inventory_tables_and_figures",
+    ),
+    # On the tiny campaign, when it has ended.
+    "slumpmap verify config/demo.yaml": ("tests/workflow/test_campaign.py", 'slumpmap("verify"'),
+    "slumpmap reproduce fig05_inventory --last 1 --dry-run": ("tests/workflow/test_campaign.py", '"fig05_inventory"'),
+    "slumpmap review --campaign config/demo.yaml --reviewer first": (
+        "tests/workflow/test_waiting.py",
+        "def decide_on_the_page",
     ),
 }
 

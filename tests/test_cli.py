@@ -1,5 +1,6 @@
 """The command line: user errors are one message and a status; every command explains itself."""
 
+import re
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from slumpmap.cli import app
+from slumpmap.cli import FOR_PEOPLE, app
 from slumpmap.cli.terrain import terrain
 from slumpmap.errors import InputError
 
@@ -63,3 +64,11 @@ def test_folders_of_years_are_named_once_each(tmp_path, given: list[str]) -> Non
     error = CliRunner().invoke(app, ["yearly", *others, *files, *images]).exception
     assert isinstance(error, InputError)
     assert "is no YEAR=FOLDER of another year" in str(error)
+
+
+def test_help_names_each_command_once_and_what_people_type_first() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    listed = re.findall(r"^  ([a-z][a-z0-9-]+)  ", shown, re.MULTILINE)
+    assert sorted(listed) == sorted(app.commands)
+    people = [name for names in FOR_PEOPLE.values() for name in names]
+    assert listed[: len(people)] == people

@@ -196,7 +196,7 @@ def test_ended_campaign_has_nothing_to_come(tmp_path):
 
 def test_command_prints_the_table_without_making_a_file(here):
     before = set(here.rglob("*"))
-    done = CliRunner().invoke(app, ["plan", "--configfile", "config/qtec.yaml", "--cores", "4"], catch_exceptions=False)
+    done = CliRunner().invoke(app, ["plan", "--config", "config/qtec.yaml", "--cores", "4"], catch_exceptions=False)
     assert done.exit_code == 0
     for name in ("prepare", "imagery", "training", "inference", "review pages", "terrain", "Free disk"):
         assert name in done.output

@@ -21,7 +21,7 @@ FIRST_HOUR = [path for name in ("README.md", "CONTRIBUTING.md", "docs/tutorial.m
 RUN = {
     ". .venv/bin/activate": "",
     "slumpmap status --config config/demo.yaml": "Next: run snakemake with this configuration.",
-    "slumpmap plan --configfile config/demo.yaml": "Campaign demo: 12 tiles",
+    "slumpmap plan --config config/demo.yaml": "Campaign demo: 12 tiles",
     "snakemake -n --quiet rules --configfile config/demo.yaml --config 'candidates={threshold: 0.5}'": "demo_data",
 }
 # Run elsewhere: where, and a word there that would go if it ran no more.

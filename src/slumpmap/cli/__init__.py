@@ -40,8 +40,29 @@ from slumpmap.cli import (
 from slumpmap.errors import InputError
 from slumpmap.sidecar.command import RecordedGroup, record
 
+# What people type, in the order in which they come to it; all else is what the workflow runs.
+FOR_PEOPLE = {
+    "Begin": ("doctor", "demo-data", "catalogue", "fetch", "plan"),
+    "Decide": ("status", "review", "review-export", "review-import", "agreement"),
+    "Check and tidy": ("verify", "reproduce", "clean", "cluster", "crossval", "model-card"),
+    "Any inventory, any elevation model": ("import-inventory", "analyse", "compare", "recapture", "terrain"),
+}
 
-@click.group(cls=RecordedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+
+class House(RecordedGroup):
+    """The group of all commands, whose help begins with those that people type."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands by section."""
+        people = [name for names in FOR_PEOPLE.values() for name in names]
+        steps = [name for name in self.list_commands(ctx) if name not in people]
+        for title, names in [*FOR_PEOPLE.items(), ("Steps that the workflow runs", steps)]:
+            with formatter.section(title):
+                width = formatter.width - max(map(len, names)) - 6
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(width)) for name in names])
+
+
+@click.group(cls=House, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="slumpmap")
 def app() -> None:
     """Map retrogressive thaw slumps iteratively, from satellite scenes to a reviewed inventory."""

@@ -9,12 +9,10 @@ from pathlib import Path
 import click
 
 from slumpmap.cli.provenance import shown
-from slumpmap.cli.shared import FILE
+from slumpmap.cli.shared import path_option
 from slumpmap.config import read_config
 
-config_option = click.option(
-    "--config", "--configfile", "config_file", type=FILE, required=True, help="campaign configuration"
-)
+config_option = path_option("config", "campaign configuration")
 
 
 @click.command()
@@ -29,7 +27,7 @@ config_option = click.option(
     "--map-mpx-s", type=click.FloatRange(0, min_open=True), help="Mpx that inference maps in a second, if you know"
 )
 def plan(
-    config_file: Path,
+    config: Path,
     cores: int | None,
     memory_gb: float | None,
     gpus: int,
@@ -44,7 +42,7 @@ def plan(
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9 if memory_gb is None else memory_gb
     machine = Machine(cores or os.cpu_count() or 1, memory, gpus, step_seconds, map_mpx_s)
-    click.echo(describe(make_plan(read_config(config_file), machine)))
+    click.echo(describe(make_plan(read_config(config), machine)))
 
 
 @click.command()
@@ -52,20 +50,20 @@ def plan(
 @click.option("--pictures", is_flag=True, help="pictures of candidates too, where all is decided")
 @click.option("--imagery", is_flag=True, help="the 8-bit tiles too, once the campaign has ended")
 @click.option("--dry-run", is_flag=True, help="say what would go, and remove nothing")
-def clean(config_file: Path, pictures: bool, imagery: bool, dry_run: bool) -> None:
+def clean(config: Path, pictures: bool, imagery: bool, dry_run: bool) -> None:
     """Remove what a campaign can make again and does not need at present.
 
     Decisions, models, candidates, outcomes, inventories, figures and the user's files stay in any case.
     """
     from slumpmap.clean import AGAIN, look, remove
 
-    config = read_config(config_file)
-    cleaning = look(config, pictures, imagery)
+    campaign = read_config(config)
+    cleaning = look(campaign, pictures, imagery)
     sizes = cleaning.sizes()
     for kind, (count, size) in sizes.items():
         click.echo(f"{kind}: {count} files, {size:,} bytes. Later: {AGAIN[kind]}.")
     for (folder, reason), count in Counter((path.parent, reason) for path, reason in cleaning.kept).items():
-        click.echo(f"stays: {count} files of {shown(config.folder / folder)}: {reason}")
+        click.echo(f"stays: {count} files of {shown(campaign.folder / folder)}: {reason}")
     total = sum(size for _, size in sizes.values())
     if dry_run or not cleaning.files:
         click.echo(f"{total:,} bytes in {len(cleaning.files)} files would go.")

@@ -6,6 +6,8 @@ import geopandas as gpd
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from rasterio.transform import from_origin
 from shapely.geometry import box
 from toy_campaign import X, Y
@@ -15,7 +17,7 @@ from slumpmap.figures.maps import round_length
 from slumpmap.figures.overview import iterations_figure
 from slumpmap.figures.relief import read_relief
 from slumpmap.figures.sheets import chip_window, choose, contact_sheet
-from slumpmap.figures.style import TWO_COLUMNS
+from slumpmap.figures.style import TWO_COLUMNS, save
 from slumpmap.grid import Grid
 from slumpmap.inventory.build import read_inventory
 from slumpmap.raster import write_raster
@@ -118,3 +120,26 @@ def test_outline_with_parts_and_holes_is_drawn(toy, tmp_path):
     write_layer(layer, tmp_path / "inventory.gpkg")
     contact_sheet(tmp_path / "inventory.gpkg", toy.grid, toy.imagery, (2019,), tmp_path / "s.png", 2019)
     assert (tmp_path / "s.png").exists()
+
+
+def test_a_figure_is_the_same_to_the_byte_though_its_layout_differs_in_the_last_bits(tmp_path, monkeypatch):
+    """The solver of matplotlib's layouts goes by addresses, which differ from process to process."""
+    solve = ConstrainedLayoutEngine.execute
+
+    def drawn(name, shift):
+        def execute(engine, figure):
+            solve(engine, figure)
+            for axes in figure.axes:
+                place = axes.get_position(original=True)
+                axes._set_position(place.translated(shift, shift), which="original")
+
+        monkeypatch.setattr(ConstrainedLayoutEngine, "execute", execute)
+        figure = Figure(figsize=(TWO_COLUMNS, 3), layout="constrained")
+        for axes in figure.subplots(2, 3).flat:
+            axes.plot([0, 1], [0, 1])
+            axes.set(xlabel="share", ylabel="area, ha")
+        save(figure, tmp_path / f"{name}.pdf", tmp_path / f"{name}.png")
+        return [(tmp_path / f"{name}.{suffix}").read_bytes() for suffix in ("pdf", "png")]
+
+    assert drawn("one", 0.0) == drawn("other", 1e-13)
+    assert drawn("one", 0.0) != drawn("elsewhere", 1e-3)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -47,9 +48,24 @@ def journal_style() -> Iterator[None]:
 
 def save(figure: Figure, *paths: Path) -> None:
     """Writes a figure atomically to each path, PNG or PDF by its suffix; equal figures are equal to the byte."""
+    _settle(figure)
     for path in paths:
         with atomic(path) as temporary:
             figure.savefig(temporary, metadata=_METADATA[path.suffix])
+
+
+def _settle(figure: Figure) -> None:
+    """Lays a figure out once and for all, on round numbers.
+
+    matplotlib's solver orders its variables by their addresses, so that the places of the axes differ in the last bits
+    from process to process, and a PDF writes these bits out.
+    """
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 6).tolist())
 
 
 def titled(title: str, note: str) -> str:

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-import rasterio
-import shapely
-from rasterio.errors import RasterioError
-from rasterio.transform import Affine
-from rasterio.warp import Resampling, reproject
 
 from slumpmap.acquire.download import Downloader, Fetched, check_name
 from slumpmap.acquire.patience import Patience, Rate
@@ -29,8 +21,9 @@ from slumpmap.acquire.stac import (
 from slumpmap.acquire.wanted import lonlat_area
 from slumpmap.errors import InputError
 from slumpmap.grid import Grid
-from slumpmap.raster import check_whole, write_cog
+from slumpmap.raster import check_whole
 from slumpmap.settings.download import ElevationSettings
+from slumpmap.terrain.joining import join_dem
 
 # Name of the asset and whether it is signed.
 _SOURCES = {
@@ -79,30 +72,15 @@ def fetch_dem(name: str, grid: Grid, settings: ElevationSettings, out: Path, onl
 
 
 def _join(tiles: Sequence[Fetched], grid: Grid, margin: float, resolution: float, out: Path) -> None:
-    """Brings the tiles to the grid's CRS, one after the other into one raster."""
-    west, south, east, north = shapely.box(*grid.area.bounds).buffer(margin).bounds
-    left, top = math.floor(west / resolution) * resolution, math.ceil(north / resolution) * resolution
-    shape = math.ceil((top - south) / resolution), math.ceil((east - left) / resolution)
-    transform = Affine(resolution, 0, left, 0, -resolution, top)
-    joined = np.full(shape, np.nan, np.float32)
-    for tile in tiles:
-        try:
-            check_whole(tile.path, "DEM tile")
-            with rasterio.open(tile.path) as dataset:
-                part = np.full(shape, np.nan, np.float32)
-                reproject(
-                    rasterio.band(dataset, 1),
-                    part,
-                    dst_transform=transform,
-                    dst_crs=grid.crs,
-                    src_nodata=dataset.nodata,
-                    dst_nodata=np.nan,
-                    resampling=Resampling.bilinear,
-                )
-        except (InputError, RasterioError) as error:
-            tile.path.unlink(missing_ok=True)
-            raise InputError(tile.path, f"DEM tile is no whole raster ({error})", "run again: it is deleted") from None
-        joined = np.where(np.isnan(joined), part, joined)
-    if np.isnan(joined).all():
-        raise InputError(out, "the tiles have no elevation in the study area", "check the study area")
-    write_cog(out, joined, transform, grid.crs, np.nan)
+    """Joins the tiles; one that cannot be read is deleted, so that it comes again."""
+    paths = [tile.path for tile in tiles]
+    try:
+        for path in paths:
+            check_whole(path, "DEM tile")
+        join_dem(paths, grid, margin, resolution, out)
+    except InputError as error:
+        damaged = Path(error.source)
+        if damaged not in paths:
+            raise
+        damaged.unlink(missing_ok=True)
+        raise InputError(damaged, f"DEM tile is no whole raster ({error})", "run again: it is deleted") from None

@@ -122,7 +122,7 @@ def threshold(folder: Path) -> Cost:
 
 def differences(folder: Path, mmu_ha: float) -> dict[str, int]:
     """How many polygons either side has, and how many are not the same on both."""
-    ours_all = gpd.read_file(folder / "ours" / "polygons.gpkg")
+    ours_all = gpd.read_file(folder / "ours" / "polygons.gpkg", layer="polygons")
     theirs = gpd.read_file(folder / "peer.gpkg")
     whole = np.asarray(shapely.make_valid(theirs.geometry.to_numpy(), method="structure", keep_collapsed=False))
     whole = whole[shapely.area(whole) >= mmu_ha * 1e4 * (1 - 1e-9)]
@@ -142,7 +142,7 @@ def _order(shapes: NDArray[np.object_]) -> NDArray[np.intp]:
 
 def across_seams(folder: Path, grid: Grid) -> int:
     """Number of polygons that lie in several tiles."""
-    bounds = gpd.read_file(folder / "ours" / "polygons.gpkg").bounds.to_numpy()
+    bounds = gpd.read_file(folder / "ours" / "polygons.gpkg", layer="polygons").bounds.to_numpy()
     side = grid.tile_px * RESOLUTION
     # Just inside, so that a polygon that ends on a seam counts for one tile.
     west, east = (np.floor((bounds[:, k] - grid.x0 + shift) / side) for k, shift in ((0, 1.0), (2, -1.0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas as gpd
@@ -16,6 +17,8 @@ from slumpmap.candidates.parts import PART_COLUMNS
 from slumpmap.grid import HECTARE, Grid
 from slumpmap.raster import PROBABILITY_SCALE
 from slumpmap.vector import reading, write_layer
+
+_PARTS_AT_ONCE = 10_000
 
 
 def merge_parts(
@@ -41,8 +44,7 @@ def merge_parts(
         InputError: the parts of a tile are missing or unreadable.
     """
     finished, open_ended = [], []
-    for tile in grid.tiles:
-        pieces = _read_parts(parts / f"{tile.id}.parquet")
+    for pieces in _some_tiles(parts, grid):
         at_border = pieces["at_border"].to_numpy(dtype=bool)
         # What no seam can continue is finished here, so that small ones are not kept for the whole region.
         inner = pieces[~at_border]
@@ -52,6 +54,18 @@ def merge_parts(
     finished.append(_finish(seams, _groups(seams, connectivity), grid, mmu_ha, area_crs))
     layer = _stack(finished).sort_values("id", ignore_index=True)
     write_layer(layer, out)
+
+
+def _some_tiles(parts: Path, grid: Grid) -> Iterator[gpd.GeoDataFrame]:
+    """The parts of several tiles at a time: a table costs more than a tile's few rows, and all rows too much memory."""
+    together: list[gpd.GeoDataFrame] = []
+    for tile in grid.tiles:
+        together.append(_read_parts(parts / f"{tile.id}.parquet"))
+        if sum(map(len, together)) >= _PARTS_AT_ONCE:
+            yield _stack(together)
+            together = []
+    if together:
+        yield _stack(together)
 
 
 def _read_parts(path: Path) -> gpd.GeoDataFrame:

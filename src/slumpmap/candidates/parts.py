@@ -7,6 +7,8 @@ that what is computed from parts is exact and does not depend on the tiling.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import geopandas as gpd
@@ -22,6 +24,7 @@ from slumpmap.files import atomic
 from slumpmap.grid import Grid, Tile
 from slumpmap.raster import PROBABILITY_NODATA, PROBABILITY_SCALE, Mosaic
 
+Ring = Sequence[tuple[float, float]]
 PART_COLUMNS = ("tile", "pixels", "sum", "max", "outer_sides", "nodata_sides", "row", "column", "at_border")
 
 
@@ -62,22 +65,36 @@ def least_value(threshold: float) -> int:
 def _trace(values: NDArray[np.uint8], tile: Tile, least: int, connectivity: int) -> gpd.GeoDataFrame:
     """Parts of one tile from its values with a margin of one pixel, shape (tile + 2, tile + 2)."""
     own = values[1:-1, 1:-1]
-    at, label, count = _label((own >= least) & (own != PROBABILITY_NODATA), connectivity)
-    table = _statistics(values, at, label, count, least)
+    inside = _label((own >= least) & (own != PROBABILITY_NODATA), connectivity)
+    table = _statistics(values, inside, least)
     table.insert(0, "tile", tile.id)
-    outlines = _outlines(at, label, count, own.shape, tile)
+    outlines = _outlines(inside, own.shape, tile)
     table["row"] += tile.window.row
     table["column"] += tile.window.column
     return gpd.GeoDataFrame(table, geometry=outlines)
 
 
-def _label(inside: NDArray[np.bool_], connectivity: int) -> tuple[NDArray[np.intp], NDArray[np.intp], int]:
-    """Connected pixels, by the runs of each row, so that time goes with the candidates and not with the tile.
+@dataclass(frozen=True)
+class _Inside:
+    """The pixels inside a tile's candidates, row by row, and the runs that they form.
 
-    Returns:
-        Flat positions of the pixels inside, ascending; the label of each, 0..count-1 in the order of the labels'
-        first pixels; count.
+    Args:
+        at: flat positions of the pixels, ascending.
+        label: of each pixel, 0..count-1 in the order of the labels' first pixels.
+        opens: where in `at` each run begins.
+        length: pixels of each run.
+        count: number of labels.
     """
+
+    at: NDArray[np.intp]
+    label: NDArray[np.intp]
+    opens: NDArray[np.intp]
+    length: NDArray[np.intp]
+    count: int
+
+
+def _label(inside: NDArray[np.bool_], connectivity: int) -> _Inside:
+    """Connected pixels, by the runs of each row, so that time goes with the candidates and not with the tile."""
     at, width = np.flatnonzero(inside), inside.shape[1]
     opens = np.flatnonzero((np.diff(at, prepend=-2) > 1) | (at % width == 0))
     length = np.diff(np.r_[opens, len(at)])
@@ -91,16 +108,15 @@ def _label(inside: NDArray[np.bool_], connectivity: int) -> tuple[NDArray[np.int
     lower = np.arange(len(upper)) + np.repeat(first - np.cumsum(touched) + touched, touched)
     links = coo_array((np.ones(len(upper), bool), (upper, lower)), shape=(len(start), len(start)))
     count, component = connected_components(links, directed=False)
-    return at, np.repeat(component.astype(np.intp), length), int(count)
+    return _Inside(at, np.repeat(component.astype(np.intp), length), opens, length, int(count))
 
 
-def _statistics(
-    values: NDArray[np.uint8], at: NDArray[np.intp], label: NDArray[np.intp], count: int, least: int
-) -> pd.DataFrame:
+def _statistics(values: NDArray[np.uint8], inside: _Inside, least: int) -> pd.DataFrame:
     """One row a label, integers only, so that the parts of a polygon add up exactly.
 
-    `values` has a margin of one pixel around the plane of the positions `at`.
+    `values` has a margin of one pixel around the plane of the positions.
     """
+    at, label, count = inside.at, inside.label, inside.count
     height, width = values.shape[0] - 2, values.shape[1] - 2
     row, column = np.divmod(at, width)
     flat, middle = values.ravel(), (row + 1) * values.shape[1] + column + 1
@@ -115,9 +131,11 @@ def _statistics(
         return np.bincount(label, weights=weights, minlength=count).astype(np.int64)
 
     value = flat[middle]
+    of_run = label[inside.opens]
     highest = np.zeros(count, dtype=np.int64)
-    np.maximum.at(highest, label, value)
-    _, first = np.unique(label, return_index=True)
+    np.maximum.at(highest, of_run, np.maximum.reduceat(value, inside.opens) if len(at) else value)
+    _, run = np.unique(of_run, return_index=True)
+    first = inside.opens[run]
     edge = (row == 0) | (row == height - 1) | (column == 0) | (column == width - 1)
     return pd.DataFrame(
         {
@@ -133,24 +151,20 @@ def _statistics(
     )
 
 
-def _outlines(
-    at: NDArray[np.intp], label: NDArray[np.intp], count: int, shape: tuple[int, int], tile: Tile
-) -> NDArray[np.object_]:
+def _outlines(inside: _Inside, shape: tuple[int, int], tile: Tile) -> NDArray[np.object_]:
     """The outline of each label in grid pixels; pixels that meet at a corner give a multi-part outline.
 
     Tracing is 4-connected whatever the labelling was, since an 8-connected ring would touch itself; the label
     keeps the pieces together.
     """
-    sheet, shift = _gathered(at, label, count, shape)
+    sheet, shift = _gathered(inside, shape)
     traced = list(shapes(sheet, mask=sheet > 0, connectivity=4))
-    pieces = np.array([shapely.geometry.shape(geometry) for geometry, _ in traced], dtype=object)
     owner = np.array([int(value) - 1 for _, value in traced], dtype=np.intp)
-    xy, vertex = shapely.get_coordinates(pieces, return_index=True)
     to_grid = np.add(shift, [tile.window.column, tile.window.row])
-    pieces = np.asarray(shapely.set_coordinates(pieces, xy + to_grid[owner[vertex]]), dtype=object)
-    outlines = np.empty(count, dtype=object)
+    pieces = _polygons([geometry["coordinates"] for geometry, _ in traced], to_grid[owner])
+    outlines = np.empty(inside.count, dtype=object)
     outlines[owner] = pieces
-    several = np.bincount(owner, minlength=count) > 1
+    several = np.bincount(owner, minlength=inside.count) > 1
     if several.any():
         joined = np.argsort(owner, kind="stable")
         joined = joined[several[owner[joined]]]
@@ -158,20 +172,32 @@ def _outlines(
     return outlines
 
 
-def _gathered(
-    at: NDArray[np.intp], label: NDArray[np.intp], count: int, shape: tuple[int, int]
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _polygons(traced: Sequence[Sequence[Ring]], move: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Polygons of traced rings, each moved by its own (columns, rows); the first ring of each is its shell."""
+    rings = list(chain.from_iterable(traced))
+    length = [len(ring) for ring in rings]
+    of_ring = np.repeat(np.arange(len(traced)), [len(piece) for piece in traced])
+    numbers = chain.from_iterable(chain.from_iterable(rings))
+    xy = np.fromiter(numbers, np.float64, 2 * sum(length)).reshape(-1, 2) + move[np.repeat(of_ring, length)]
+    lines = shapely.linearrings(xy, indices=np.repeat(np.arange(len(rings)), length))
+    return np.asarray(shapely.polygons(lines, indices=of_ring), dtype=object)
+
+
+def _gathered(inside: _Inside, shape: tuple[int, int]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The labels cut out and laid side by side on a small sheet, since tracing takes as long as its sheet is large.
 
     Returns:
         (rows, columns) sheet on which each label lies by itself, as label + 1, and (count, 2) columns and rows from a
         label's place on the sheet to its place in the tile. Where labels fill much of the tile, the tile is the sheet.
     """
-    row, column = np.divmod(at, shape[1])
+    count, label = inside.count, inside.label
+    row, column = np.divmod(inside.at, shape[1])
     corner, end = np.full((count, 2), max(shape)), np.zeros((count, 2), np.int64)
+    # A run lies in one row, and its first and last pixels are its ends.
+    of_run, last = label[inside.opens], inside.opens + inside.length - 1
     for axis, place in enumerate((column, row)):
-        np.minimum.at(corner[:, axis], label, place)
-        np.maximum.at(end[:, axis], label, place + 1)
+        np.minimum.at(corner[:, axis], of_run, place[inside.opens])
+        np.maximum.at(end[:, axis], of_run, place[last] + 1)
     # On shelves of the tile's width, the tallest first, so that the labels of a shelf are about as tall as it is.
     order = np.argsort(corner[:, 1] - end[:, 1], kind="stable")
     width, height = (end - corner)[order].T

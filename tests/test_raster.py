@@ -11,14 +11,23 @@ import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioIOError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.transform import Affine
 from shapely.geometry import box
 
 from slumpmap.errors import InputError
 from slumpmap.files import atomic, read_json, write_json
 from slumpmap.grid import Grid, Window
-from slumpmap.raster import Mosaic, check_whole, open_raster, reading, write_cog, write_mosaic, write_raster
+from slumpmap.raster import (
+    Mosaic,
+    atomic_raster,
+    check_whole,
+    open_raster,
+    reading,
+    write_cog,
+    write_mosaic,
+    write_raster,
+)
 
 CRS = "EPSG:32646"
 TRANSFORM = Affine(3, 0, 500_001, 0, -3, 3_840_000)
@@ -265,3 +274,11 @@ def test_a_block_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
 def test_damaged_pixels_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.tif: DEM is damaged \(block 3\)"), reading(tmp_path / "a.tif", "DEM"):
         raise RasterioIOError("block 3")
+
+
+def test_a_write_error_of_gdal_is_a_full_disk_even_if_another_process_made_room_meanwhile(tmp_path):
+    path, full = tmp_path / "x.tif", "the disk is full or was so a moment ago"
+    with pytest.raises(InputError, match=full), atomic_raster(path):
+        raise RasterioError("TIFFAppendToStrip:Write error at scanline 512")
+    with pytest.raises(RasterioError, match="something else"), atomic_raster(path):
+        raise RasterioError("something else")

@@ -20,8 +20,10 @@ from slumpmap import observed
 from slumpmap.errors import InputError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-# GDAL tells of a full disk in words of its own. Where less than this is left, that was the reason.
+# GDAL tells of a full disk in words of its own. Where less than this is left, that was the reason; where more is left,
+# another process, which failed for the same reason, may have made room again by then.
 _NOTHING_LEFT = 2**22
+_WRITE_ERROR = "Write error"
 # What to do about a damaged file, which may be the user's or slumpmap's own.
 REPLACE = "replace the file, or, if the workflow made it, remove it and run the workflow again"
 
@@ -115,8 +117,9 @@ def _no_room(path: Path, error: Exception) -> InputError | None:
         remedy = "make the folder writable, or choose another one in the configuration"
         return InputError(path, f"cannot be written, {there} is read-only", remedy)
     left = shutil.disk_usage(there).free
-    if numbers & _FULL or (left < _NOTHING_LEFT and not isinstance(error, InputError)):
-        fault = f"cannot be written, the disk is full ({left / 2**20:.1f} MiB left)"
+    if numbers & _FULL or ((left < _NOTHING_LEFT or _WRITE_ERROR in str(error)) and not isinstance(error, InputError)):
+        now = "" if left < _NOTHING_LEFT or numbers & _FULL else " or was so a moment ago"
+        fault = f"cannot be written, the disk is full{now} ({left / 2**20:.1f} MiB left)"
         return InputError(path, fault, "make room and run again; what is finished is kept")
     return None
 
@@ -161,6 +164,8 @@ def read_yaml(path: Path, what: str) -> Any:
         InputError: the file is missing, is not YAML, is nested beyond all sense, or refers to itself or over and over
             to its own parts, which would fill any memory ("billion laughs").
     """
+    if not Path(path).exists():
+        raise InputError(path, f"{what} is missing", "correct the path, or make the file")
     try:
         with Path(path).open(encoding="utf-8") as handle:
             text = handle.read()

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from slumpmap.cli import app
 from slumpmap.errors import InputError
 from slumpmap.files import write_text
+from slumpmap.sidecar import digest
 from slumpmap.sidecar.command import LEFT_OUT, RecordedGroup, _commands, record, without_credentials
 from slumpmap.sidecar.form import read_sidecar, sidecar_of, sidecar_path
 from slumpmap.sidecar.verify import verify
@@ -146,8 +147,9 @@ def test_light_commands_stay_light():
     assert done.stdout == "[]\n"
 
 
-def test_sidecars_are_no_products(toy):
+def test_sidecars_are_no_products(toy, monkeypatch):
     """The command that reads a touched product notes its new time; that makes no sidecar of a sidecar."""
+    monkeypatch.setattr(digest, "_WORTH_KEEPING", 1)
     toy.grid()
     os.utime("results/grid.json", ns=(10**18, 10**18))
     run("terrain", "tpi", "--dem", "data/dem.tif", "--out", "results/x000_y000.tif")

@@ -63,7 +63,17 @@ def test_a_product_is_not_hashed_again(tmp_path, hashed):
     assert hashed == []
 
 
-def test_a_touched_product_is_hashed_once_and_its_time_is_noted(tmp_path, hashed):
+def test_beside_a_small_file_nothing_is_written(tmp_path):
+    """Such as the decisions of people, who may have got them from a command: a run must not touch their folder."""
+    path = product(tmp_path / "a")
+    os.utime(path, ns=(10**18, 10**18))
+    before = sidecar_path(path).read_bytes(), sidecar_path(path).stat().st_mtime_ns
+    assert known_content(path).sha256 == hashlib.sha256(b"made").hexdigest()
+    assert (sidecar_path(path).read_bytes(), sidecar_path(path).stat().st_mtime_ns) == before
+
+
+def test_a_touched_large_product_is_hashed_once_and_its_time_is_noted(tmp_path, hashed, monkeypatch):
+    monkeypatch.setattr(digest, "_WORTH_KEEPING", 4)
     path = product(tmp_path / "a")
     os.utime(path, ns=(10**18, 10**18))
     del hashed[:]

@@ -66,8 +66,8 @@ def files_in(folder: Path) -> list[Path]:
 def known_content(path: Path) -> Content:
     """What a file or a folder holds; not computed again where a sidecar or the cache knows it by size and time.
 
-    Snakemake touches what a job made, after the job: a product whose time changed and whose content did not gets its
-    new time noted in its sidecar.
+    Snakemake touches what a job made, after the job: a large product whose time changed and whose content did not gets
+    its new time noted in its sidecar. Small ones are left alone: beside people's decisions nothing is ever written.
 
     Raises:
         InputError: the file cannot be read.
@@ -83,7 +83,7 @@ def known_content(path: Path) -> Content:
     kept = _cache_file(path) if sidecar is None and facts[0] >= _WORTH_KEEPING else None
     recalled = _recall(kept, facts)
     found = recalled or content_of(path)
-    if sidecar is not None and sidecar.content.sha256 == found.sha256:
+    if sidecar is not None and sidecar.content.sha256 == found.sha256 and facts[0] >= _WORTH_KEEPING:
         # A folder that may not be written to costs a second computation later, nothing else.
         with suppress(OSError, InputError):
             write_sidecar(replace(sidecar, content=found))

@@ -1,5 +1,7 @@
 """What `slumpmap status` says at each stage of a campaign."""
 
+import os
+
 import pytest
 
 from slumpmap.config import check_config
@@ -57,6 +59,21 @@ def test_waiting_for_people_names_files_to_copy(config):
     assert f"{config.folder / 'iterations/01/review/to_inspect.gpkg'} to decisions/01/first.gpkg" in text
     assert f"{config.folder / 'iterations/01/outcome/disputed.gpkg'} to decisions/01/adjudicator.gpkg" in text
     assert text.endswith("run snakemake again with the same configuration.")
+
+
+def test_who_has_handed_in_since_is_not_asked_again(config, tmp_path):
+    config = config.model_copy(update={"review": config.review.model_copy(update={"decisions": tmp_path / "decided"})})
+    outcome(config, 1, state="waiting", waiting_for={"first": 17, "second": 17})
+    file = tmp_path / "decided" / "01" / "first.gpkg"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    made = (config.folder / "iterations/01/outcome/outcome.json").stat().st_mtime
+    os.utime(file, (made - 9, made - 9))
+    assert "first: 17 candidates" in campaign_status(config)
+    os.utime(file, (made + 9, made + 9))
+    text = campaign_status(config)
+    assert f"first: {file} was changed since the last run, which found 17 candidates open" in text
+    assert "second: 17 candidates" in text
 
 
 def test_convergence_and_maximum(config):

@@ -19,8 +19,13 @@ _STEPS = (
 )
 
 
-def campaign_status(config: Config) -> str:
-    """The state of a campaign as text for people: the iterations, what is still missing, the next act last."""
+def campaign_status(config: Config, source: Path = Path("CONFIG")) -> str:
+    """The state of a campaign as text for people: the iterations, what is still missing, the next act last.
+
+    Args:
+        config: of the campaign.
+        source: its file, which the commands for the reviewers name.
+    """
     if not config.maps:
         return f"Campaign {config.campaign} maps nothing; it analyses {config.analysis.inventory} in {config.folder}"
     lines = [f"Campaign {config.campaign} in {config.folder}"]
@@ -40,7 +45,7 @@ def campaign_status(config: Config) -> str:
         rows.append(row)
         lines += [_outcome_line(number, row), *_yield_line(row)]
         if row["state"] == "waiting":
-            closing = _waiting_lines(config, folder, number, row)
+            closing = _waiting_lines(config, source, folder, number, row)
             break
         if row["new"] == 0:
             closing = [f"Converged: iteration {number:02d} found no new slump."]
@@ -79,12 +84,16 @@ def _missing_lines(config: Config, rows: list[dict[str, Any]]) -> list[str]:
     return [] if missing is None else ["Still missing:", *(f"  {line}" for line in missing.sentences())]
 
 
-def _waiting_lines(config: Config, folder: Path, number: int, row: dict[str, Any]) -> list[str]:
+def _waiting_lines(config: Config, source: Path, folder: Path, number: int, row: dict[str, Any]) -> list[str]:
     lines = ["Waiting for:"]
     for name, count in row["waiting_for"].items():
         template = "outcome/disputed.gpkg" if name == config.review.adjudicator else "review/to_inspect.gpkg"
         target = config.review.decisions / f"{number:02d}" / f"{name}.gpkg"
-        page = f"slumpmap review --campaign CONFIG --iteration {number} --reviewer {shlex.quote(name)}"
+        if target.exists() and target.stat().st_mtime > (folder / "outcome" / "outcome.json").stat().st_mtime:
+            lines.append(f"  {name}: {target} was changed since the last run, which found {count} candidates open")
+            continue
+        command = ["slumpmap", "review", "--campaign", str(source), "--iteration", str(number), "--reviewer", name]
+        page = shlex.join(command)
         lines.append(f"  {name}: {count} candidates. On a page: {page}")
         lines.append(f"    In QGIS: slumpmap review-export, or copy {folder / template} to {target}")
     return [*lines, "Then run snakemake again with the same configuration."]

@@ -75,7 +75,7 @@ def test_people_close_an_iteration_on_the_page_and_the_next_one_starts(workflow,
     status, output = workflow.run()
     assert status == 0, output
     assert outcome(workflow)["waiting_for"].keys() == {"anna", "ben"}
-    assert "slumpmap review --campaign CONFIG --iteration 1 --reviewer anna" in output
+    assert "slumpmap review --campaign campaign.yaml --iteration 1 --reviewer anna" in output
 
     template = workflow.folder / "results/tiny/iterations/01/review/to_inspect.gpkg"
     everything = f"{len(read_layer(template, 'template'))} decided, 0 unsure, 0 open"

@@ -360,4 +360,4 @@ def products(wildcards=None):
 
 def closing_words():
     """What a finished run says: where the results are and what waits for people."""
-    return campaign_status(campaign)
+    return campaign_status(campaign, *(Path(os.path.relpath(file)) for file in workflow.configfiles[:1]))

@@ -26,7 +26,7 @@ def status(config: Path) -> None:
     """Say for each iteration what is done and what waits."""
     from slumpmap.status import campaign_status
 
-    click.echo(campaign_status(read_config(config)))
+    click.echo(campaign_status(read_config(config), config))
 
 
 COMMANDS = (

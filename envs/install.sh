@@ -39,3 +39,4 @@ else
         echo "richdem is left out (it could not be built, see $venv/richdem.log): slumpmap's own equivalent serves."
 fi
 touch "$venv/installed"
+echo "slumpmap is installed. To use it: . $venv/bin/activate"

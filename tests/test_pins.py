@@ -1,5 +1,6 @@
 """Pins: requirements.txt, pyproject.toml and the conda environments say the same."""
 
+import importlib.metadata
 import re
 import tomllib
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
@@ -56,3 +58,13 @@ def test_conda_environment_of_learning_holds_every_runtime_dependency_but_the_wo
 def test_no_package_is_tied_to_cpu_or_cuda():
     assert not [name for name in pins() if "nvidia" in name or "cu12" in name]
     assert "+" not in pins()["torch"]
+
+
+def test_every_pin_takes_the_oldest_python_that_the_readme_promises():
+    """Debian 12 has Python 3.11.2; a package that wants 3.11.5 would stop a newcomer at the first command."""
+    wanting = {
+        distribution.name: asked
+        for distribution in importlib.metadata.distributions()
+        if (asked := distribution.metadata["Requires-Python"]) and "3.11.0" not in SpecifierSet(asked)
+    }
+    assert wanting == {}

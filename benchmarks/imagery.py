@@ -181,7 +181,8 @@ def ours(case: Case, masked: bool = False) -> Cost:
         slumpmap("tiles", *common, *files, "--year", YEAR, "--tiles", ",".join(tile.id for tile in part), "--out", out)
         for part in case.share()
     ]
-    return run(tiles, case.workers) + run([slumpmap("mosaic", *common, "--folder", out, "--bands", "red,green,blue")])
+    mosaic = slumpmap("mosaic", *common, "--folder", out, "--bands", "red,green,blue", "--out", out / "mosaic.vrt")
+    return run(tiles, case.workers) + run([mosaic])
 
 
 def gdal(case: Case) -> Cost:
@@ -191,7 +192,7 @@ def gdal(case: Case) -> Cost:
     out.mkdir()
     # Clearest last: gdalwarp paints each scene over the ones before.
     scenes = [(scene.path, out / f"{scene.name}.vrt") for scene in read_selected(case.catalogue())][::-1]
-    footprints = gpd.read_file(case.catalogue()).set_index("path").geometry
+    footprints = gpd.read_file(case.catalogue(), layer="scenes").set_index("path").geometry
     bands = ["-b", 3, "-b", 2, "-b", 1]
     picking: list[Command] = [["gdal_translate", "-q", "-of", "VRT", *bands, path, vrt] for path, vrt in scenes]
     rows = []

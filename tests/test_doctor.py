@@ -194,7 +194,7 @@ CARD = ["NVIDIA H100 (driver 470.82)"]
     ],
 )  # fmt: skip
 def test_gpu(monkeypatch, torch, cards, state, says, remedy):
-    monkeypatch.setattr(doctor, "_cards", lambda: cards)
+    monkeypatch.setattr(doctor, "graphics_cards", lambda: cards)
     finding = doctor._gpu(torch, torch.version.cuda)
     assert (finding.state, finding.serves) == (state, GPU)
     assert says in finding.found and remedy in finding.remedy
@@ -231,11 +231,11 @@ def program(folder, name, body):
 def test_cards_are_asked_of_the_driver(monkeypatch, tmp_path):
     folder = program(tmp_path / "bin", "nvidia-smi", "echo 'NVIDIA A100-SXM4-40GB, 535.104.05'")
     monkeypatch.setenv("PATH", str(folder))
-    assert doctor._cards() == ["NVIDIA A100-SXM4-40GB (driver 535.104.05)"]
+    assert doctor.graphics_cards() == ["NVIDIA A100-SXM4-40GB (driver 535.104.05)"]
     program(folder, "nvidia-smi", "echo NVIDIA-SMI has failed because it could not talk to the driver, sorry; exit 9")
-    assert doctor._cards() == []
+    assert doctor.graphics_cards() == []
     (folder / "nvidia-smi").unlink()
-    assert doctor._cards() == []
+    assert doctor.graphics_cards() == []
 
 
 # The machine

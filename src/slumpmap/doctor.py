@@ -203,7 +203,7 @@ def _torch() -> list[Finding]:
 
 
 def _gpu(torch: Any, build: str | None) -> Finding:
-    cards = _cards()
+    cards = graphics_cards()
     if not build:
         if not cards:
             return Finding("GPU", NOTE, "none: training and inference run on the CPU", serves=GPU)
@@ -226,7 +226,7 @@ def _gpu(torch: Any, build: str | None) -> Finding:
     return Finding("GPU", NOTE, "none that NVIDIA's driver knows: training and inference run on the CPU", serves=GPU)
 
 
-def _cards() -> list[str]:
+def graphics_cards() -> list[str]:
     """Names of NVIDIA's cards with the version of their driver, as the driver tells them."""
     said = _said("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     return [

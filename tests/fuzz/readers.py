@@ -52,6 +52,7 @@ from slumpmap.learning.network import _smp, build_network
 from slumpmap.learning.windows import make_windows, read_windows
 from slumpmap.legend import read_legend
 from slumpmap.raster import Mosaic, check_whole, open_raster, write_cog, write_mosaic, write_raster
+from slumpmap.region.layers import bring_dem, look_at_classes
 from slumpmap.review.agreement import agreement_of_files
 from slumpmap.review.decisions import read_decisions, undecided
 from slumpmap.review.extra import image_of
@@ -514,6 +515,18 @@ def _read_dem(folder: Path) -> None:
             dem.read(window, 2)
 
 
+def _packed_dem(folder: Path) -> None:
+    _tiff(folder / "inside.tif", _noise(1, "float32", 4000, 4900), -9999)
+    with zipfile.ZipFile(folder / "dem.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(folder / "inside.tif", "N34E093.tif")
+    (folder / "inside.tif").unlink()
+
+
+def _read_packed_dem(folder: Path) -> None:
+    (folder / "out").mkdir()
+    bring_dem([folder / "dem.zip"], _grid(), folder / "out" / "dem.tif")
+
+
 def _read_image(folder: Path) -> None:
     image = DatedImage(name="orthophoto", path=folder / "image.tif", date="2018-07-01")
     image_of(image, CRS, (X, Y - 90, X + 90, Y), 30)
@@ -705,6 +718,14 @@ READERS: tuple[Reader, ...] = (
     Reader("udm2", "20190801_040000_udm2.tif", "tiff", _scene, _read_scene),
     Reader(
         "dem", "dem.tif", "tiff", lambda f: _tiff(f / "dem.tif", _noise(1, "float32", 4000, 4900), -9999), _read_dem
+    ),
+    Reader("packed_dem", "dem.zip", "zip of tiff", _packed_dem, _read_packed_dem),
+    Reader(
+        "codes",
+        "vegetation.tif",
+        "tiff",
+        _class_raster,
+        lambda f: look_at_classes("vegetation", f / "vegetation.tif", f / "legend.csv", _grid(), f),
     ),
     Reader("class_raster", "vegetation.tif", "tiff", _class_raster, _read_class_raster),
     Reader(

@@ -27,6 +27,7 @@ from slumpmap.cli import (
     inputs,
     inventory,
     learning,
+    new,
     numbers,
     overview,
     plan,
@@ -42,7 +43,7 @@ from slumpmap.sidecar.command import RecordedGroup, record
 
 # What people type, in the order in which they come to it; all else is what the workflow runs.
 FOR_PEOPLE = {
-    "Begin": ("doctor", "demo-data", "catalogue", "fetch", "plan"),
+    "Begin": ("doctor", "demo-data", "new", "catalogue", "fetch", "plan"),
     "Decide": ("status", "review", "review-export", "review-import", "agreement"),
     "Check and tidy": ("verify", "reproduce", "clean", "cluster", "crossval", "model-card"),
     "Any inventory, any elevation model": ("import-inventory", "analyse", "compare", "recapture", "terrain"),
@@ -85,6 +86,7 @@ for _room in (
     inputs,
     inventory,
     learning,
+    new,
     numbers,
     overview,
     plan,

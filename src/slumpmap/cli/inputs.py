@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from slumpmap.cli.shared import grid_option, out_option, path_option, seed_option
+from slumpmap.errors import InputError
 from slumpmap.grid import Grid
 from slumpmap.options import with_settings
 from slumpmap.settings.inputs import GridSettings
@@ -24,12 +25,21 @@ from slumpmap.settings.inputs import GridSettings
 @click.option("--area-km2", type=float, default=None, help="area of a `large` corridor, km2")
 @click.option("--years", default="2016,2017,2018,2019,2020", show_default=True, help="years of the scenes")
 @click.option("--processes", type=int, default=2, show_default=True, help="scenes rendered at a time")
+@click.option("--as-user", is_flag=True, help="as files that a user would have, for `slumpmap new`")
 @out_option
-def demo_data(size: str, seed: int, area_km2: float | None, years: str, processes: int, out: Path) -> None:
+def demo_data(
+    size: str, seed: int, area_km2: float | None, years: str, processes: int, as_user: bool, out: Path
+) -> None:
     """Make the synthetic corridor: scenes, DEM, layers, known slumps and the truth."""
-    from slumpmap.demo import make_corridor
+    from slumpmap.demo import make_corridor, make_delivery
 
-    make_corridor(out, size, seed, area_km2, [int(year) for year in years.split(",")], processes)
+    numbers = [int(year) for year in years.split(",")]
+    if as_user:
+        if area_km2 is not None:
+            raise InputError("--area-km2", "does not go with --as-user", "take --size tiny or demo")
+        make_delivery(out, size, seed, numbers, processes)
+    else:
+        make_corridor(out, size, seed, area_km2, numbers, processes)
 
 
 @click.command("grid")

@@ -51,7 +51,8 @@ def product(path, text="made", when=1000):
 
 
 def outcome(number, new, when=3000, state="decided"):
-    row = {"iteration": number, "state": state, "positives": 1, "inspected": 1, "new": new, "total": 1}
+    counts = {"positives": 1, "negatives": 0, "inferred": 2, "known": 1, "rejected_before": 0, "inspected": 1}
+    row = {"iteration": number, "state": state, "waiting_for": {}, **counts, "new": new, "total": 1}
     return product(Path(f"results/toy/iterations/{number:02d}/outcome/outcome.json"), json.dumps(row), when)
 
 

@@ -1,6 +1,7 @@
 """The plan: jobs as Snakemake counts them, hours from the rates, what is not known said so."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -144,11 +145,17 @@ def touch(path, text=""):
     path.write_text(text)
 
 
+def outcome(new):
+    """The row of a decided first iteration."""
+    counts = {"positives": 1, "negatives": 0, "inferred": 10, "known": 1, "rejected_before": 0, "inspected": 9}
+    return json.dumps({"iteration": 1, "state": "decided", "waiting_for": {}, **counts, "new": new, "total": 5})
+
+
 @pytest.mark.usefixtures("here")
 def test_done_iterations_and_own_rates_count(tmp_path):
     config = read_config(Path("config/qtec.yaml")).model_copy(update={"results": tmp_path})
     folder = config.folder
-    row = '{"iteration": 1, "state": "decided", "positives": 1, "inspected": 9, "new": 4, "total": 5}'
+    row = outcome(new=4)
     touch(folder / "iterations/01/outcome/outcome.json", row)
     # Probability tiles and parts are gone: what was made of them stands.
     for name in (
@@ -178,7 +185,7 @@ def test_done_iterations_and_own_rates_count(tmp_path):
 @pytest.mark.usefixtures("here")
 def test_ended_campaign_has_nothing_to_come(tmp_path):
     config = read_config(Path("config/qtec.yaml")).model_copy(update={"results": tmp_path})
-    row = '{"iteration": 1, "state": "decided", "positives": 1, "inspected": 9, "new": 0, "total": 5}'
+    row = outcome(new=0)
     touch(config.folder / "iterations/01/outcome/outcome.json", row)
     touch(config.folder / "iterations/01/candidates/polygons.gpkg")
     plan = make_plan(config, Machine(2, 16))

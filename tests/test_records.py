@@ -7,7 +7,19 @@ import pytest
 from slumpmap.errors import InputError
 from slumpmap.records import Evaluation, Part, Scores, read_landscape, read_outcome, read_record
 
-OUTCOME = {"iteration": 1, "state": "decided", "positives": 4, "inspected": 3, "new": 1, "total": 5}
+OUTCOME = {
+    "iteration": 1,
+    "state": "decided",
+    "waiting_for": {},
+    "positives": 4,
+    "negatives": 0,
+    "inferred": 5,
+    "known": 2,
+    "rejected_before": 0,
+    "inspected": 3,
+    "new": 1,
+    "total": 5,
+}
 
 
 def write(folder, value, name="outcome.json"):
@@ -16,7 +28,7 @@ def write(folder, value, name="outcome.json"):
 
 
 def test_what_is_in_a_file_comes_back_and_nothing_else(tmp_path):
-    values = OUTCOME | {"known": 2, "captures": [{"by": ["a"], "count": 1}], "later": {"x": 1}}
+    values = OUTCOME | {"known_found_again": 2, "captures": [{"by": ["a"], "count": 1}], "later": {"x": 1}}
     assert read_outcome(write(tmp_path, values)) == values
     assert read_outcome(write(tmp_path, OUTCOME)) == OUTCOME
 
@@ -24,7 +36,7 @@ def test_what_is_in_a_file_comes_back_and_nothing_else(tmp_path):
 @pytest.mark.parametrize(
     ("values", "fault"),
     [
-        ({"iteration": 1, "state": "decided", "new": 1}, "outcome lacks positives, inspected, total"),
+        ({"iteration": 1, "state": "decided", "new": 1}, "outcome lacks waiting_for, positives, negatives, .*, total"),
         (OUTCOME | {"new": "1"}, "outcome is not what slumpmap writes .new: "),
         (OUTCOME | {"new": True}, "new: "),
         (OUTCOME | {"new": None}, "new: "),

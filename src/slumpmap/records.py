@@ -32,15 +32,15 @@ class Outcome(Record):
 
     iteration: int
     state: str
+    waiting_for: dict[str, int]
     positives: int
+    negatives: int
+    inferred: int
+    known: int
+    rejected_before: int
     inspected: int
     new: int
     total: int
-    negatives: int = 0
-    inferred: int = 0
-    known: int = 0
-    rejected_before: int = 0
-    waiting_for: dict[str, int] = {}
     known_found_again: int = 0
     reviews: dict[str, dict[str, Any]] = {}
     captures: list[Capture] = []

@@ -74,7 +74,7 @@ def test_bad_outcomes_are_refused(tmp_path):
     with pytest.raises(InputError, match="second outcome of iteration 1"):
         read_rows([path, path])
     path.write_text('{"iteration": 1}')
-    with pytest.raises(InputError, match="outcome lacks state, positives"):
+    with pytest.raises(InputError, match="outcome lacks state, waiting_for, positives"):
         read_rows([path])
 
 

@@ -86,9 +86,8 @@ def write_outcomes(folder: Path, rows, state: str = "decided") -> list[Path]:
     for row in rows:
         path = folder / f"{row[0]:02d}" / "outcome.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            json.dumps(dict(zip(keys, row, strict=True)) | {"state": state, "known": 0, "rejected_before": 0})
-        )
+        constant = {"state": state, "waiting_for": {}, "known": 0, "rejected_before": 0}
+        path.write_text(json.dumps(dict(zip(keys, row, strict=True)) | constant))
         paths.append(path)
     return paths
 

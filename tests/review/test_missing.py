@@ -184,7 +184,12 @@ def outcome(iteration, new, total, **changes):
     row = {
         "iteration": iteration,
         "state": "decided",
+        "waiting_for": {},
         "positives": total - new,
+        "negatives": 0,
+        "inferred": 80,
+        "known": 0,
+        "rejected_before": 0,
         "inspected": 80,
         "new": new,
         "total": total,

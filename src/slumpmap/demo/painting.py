@@ -58,6 +58,29 @@ def _sample(fields: NDArray[np.float32], row: float, column: float, out: Field) 
 
 
 @njit(cache=True)
+def _ground_noise(
+    noise: Field, x0: float, y: float, step: float, span: tuple[int, int], ground: Field, snows: bool, seed: int
+) -> None:
+    """One row of each noise of the ground, (10, columns); the first two warp the places of most others."""
+    warp_x, warp_y, cover, patch_a, patch_b, fine, tone, bare, snow, rill = noise
+    still = np.zeros(noise.shape[1])
+    fbm_row(warp_x, x0, y, step, span, 260.0, 2, 0.5, seed + _WARP_X, still, still)
+    fbm_row(warp_y, x0, y, step, span, 260.0, 2, 0.5, seed + _WARP_Y, still, still)
+    for j in range(span[0], span[1]):
+        warp_x[j] *= 26.0
+        warp_y[j] *= 26.0
+    fbm_row(cover, x0, y, step, span, 1900.0, 4, 0.55, seed + _COVER, warp_x, warp_y)
+    fbm_row(patch_a, x0, y, step, span, ground[0, PATCH], 5, 0.74, seed + _PATCH_A, warp_x, warp_y)
+    fbm_row(patch_b, x0, y, step, span, ground[1, PATCH], 4, 0.78, seed + _PATCH_B, warp_x, warp_y)
+    fbm_row(fine, x0, y, step, span, 15.0, 3, 0.9, seed + _FINE, still, still)
+    fbm_row(tone, x0, y, step, span, 800.0, 3, 0.5, seed + _TONE, warp_x, warp_y)
+    fbm_row(bare, x0, y, step, span, 420.0, 5, 0.6, seed + _BARE, warp_x, warp_y)
+    fbm_row(rill, x0, y, step, span, 520.0, 4, 0.5, seed + _RILL, warp_x, warp_y)
+    if snows:
+        fbm_row(snow, x0, y, step, span, 700.0, 5, 0.6, seed + _SNOW, warp_x, still)
+
+
+@njit(cache=True)
 def paint_ground(
     block: Block,
     shade: Plane,
@@ -88,28 +111,13 @@ def paint_ground(
     """
     x0, y0, step = frame
     fx0, fy0, fstep = fields_frame
-    columns = block.shape[2]
-    rows_of_noise = np.zeros((10, columns))
-    still = np.zeros(columns)
+    noise = np.zeros((10, block.shape[2]))
+    _, _, cover_n, patch_a, patch_b, fine, tone, bare_n, snow_n, rill = noise
     here = np.empty(fields.shape[0])
     for i in range(block.shape[1]):
         y = y0 - i * step
         span = (spans[i, 0], spans[i, 1])
-        warp_x, warp_y, cover_n, patch_a, patch_b, fine, tone, bare_n, snow_n, rill = rows_of_noise
-        fbm_row(warp_x, x0, y, step, span, 260.0, 2, 0.5, seed + _WARP_X, still, still)
-        fbm_row(warp_y, x0, y, step, span, 260.0, 2, 0.5, seed + _WARP_Y, still, still)
-        for j in range(span[0], span[1]):
-            warp_x[j] *= 26.0
-            warp_y[j] *= 26.0
-        fbm_row(cover_n, x0, y, step, span, 1900.0, 4, 0.55, seed + _COVER, warp_x, warp_y)
-        fbm_row(patch_a, x0, y, step, span, ground[0, PATCH], 5, 0.74, seed + _PATCH_A, warp_x, warp_y)
-        fbm_row(patch_b, x0, y, step, span, ground[1, PATCH], 4, 0.78, seed + _PATCH_B, warp_x, warp_y)
-        fbm_row(fine, x0, y, step, span, 15.0, 3, 0.9, seed + _FINE, still, still)
-        fbm_row(tone, x0, y, step, span, 800.0, 3, 0.5, seed + _TONE, warp_x, warp_y)
-        fbm_row(bare_n, x0, y, step, span, 420.0, 5, 0.6, seed + _BARE, warp_x, warp_y)
-        fbm_row(rill, x0, y, step, span, 520.0, 4, 0.5, seed + _RILL, warp_x, warp_y)
-        if season[1] < 5.0:
-            fbm_row(snow_n, x0, y, step, span, 700.0, 5, 0.6, seed + _SNOW, warp_x, still)
+        _ground_noise(noise, x0, y, step, span, ground, season[1] < 5.0, seed)
         for j in range(span[0], span[1]):
             _sample(fields, (fy0 - y) / fstep, (x0 + j * step - fx0) / fstep, here)
             # A ragged rather than a straight transition between the landscapes.

@@ -96,6 +96,14 @@ class Form:
     sort: str = ""
 
 
+_BOX: Options = {"CheckedState": "", "UncheckedState": "", "AllowNullState": True}
+_NOT_ASKED = (
+    Column(EXPORTED, "As exported", widget="Hidden", editable=False),
+    Column(EXPORTED_FOR, "Exported for", widget="Hidden", editable=False),
+    Column(AREA, "Area, ha", editable=False),
+)
+
+
 def candidate_form(groups: Sequence[str], area_crs: str | None, crs: str, ranked: bool, adjudicates: bool) -> Form:
     """The form of the candidates.
 
@@ -107,49 +115,6 @@ def candidate_form(groups: Sequence[str], area_crs: str | None, crs: str, ranked
         adjudicates: whether an adjudicator fills it in, who cannot be unsure.
     """
     shape = "$geometry" if area_crs is None else f"transform($geometry, '{crs}', '{area_crs}')"
-    box: Options = {"CheckedState": "", "UncheckedState": "", "AllowNullState": True}
-    two_verdicts = ('NOT ("unsure" AND "is_slump" IS NOT NULL)', "Unsure, and a verdict: set the verdict to Open.")
-    final = ('NOT coalesce("unsure", false)', "An adjudicator decides: unsure is not a verdict.")
-    needs_probability = (
-        f"NOT {_SLUMP} OR coalesce(\"probability\", '') IN ('high', 'medium', 'low')",
-        "A slump needs a probability: high, medium or low.",
-    )
-    rank = (Column(RANK, "Place in the queue", widget="Range", editable=False),) if ranked else ()
-    columns = (
-        Column("candidate_id", "Candidate", editable=False),
-        *rank,
-        Column("is_slump", "Verdict", "Is it a retrogressive thaw slump?", "ValueMap", _verdicts()),
-        Column(
-            "unsure",
-            "Unsure",
-            "You cannot tell; the adjudicator decides.",
-            "CheckBox",
-            box,
-            rule=final if adjudicates else two_verdicts,
-        ),
-        Column(
-            "probability",
-            "Probability",
-            "High: it meets all four criteria (Xia et al. 2022). Medium, low: how sure you are that it is a slump.",
-            "ValueMap",
-            _values(PROBABILITIES),
-            rule=needs_probability,
-        ),
-        Column("initiation", "Began", "Between which images it began.", "ValueMap", _values({n: n for n in groups})),
-        *(Column(name, CRITERIA[name][0], _sentence(CRITERIA[name][1]), "CheckBox", box) for name in CRITERIA_COLUMNS),
-        Column("reason", "What it is instead", widget="ValueMap", options=_values(REASONS)),
-        Column(
-            "use_as_negative",
-            "Use as negative",
-            "The next model learns from it that this is no slump.",
-            "CheckBox",
-            box,
-        ),
-        Column("note", "Note", options={"IsMultiline": True}),
-        Column(EXPORTED, "As exported", widget="Hidden", editable=False),
-        Column(EXPORTED_FOR, "Exported for", widget="Hidden", editable=False),
-        Column(AREA, "Area, ha", editable=False),
-    )
     layout = (
         Group("Candidate", ("candidate_id", *((RANK,) if ranked else ()), AREA)),
         Group("Verdict", ("is_slump", "unsure")),
@@ -158,9 +123,34 @@ def candidate_form(groups: Sequence[str], area_crs: str | None, crs: str, ranked
         Group("Not a slump", ("reason", "use_as_negative"), _REJECTED),
         Group("Remarks", ("note",)),
     )
+    rank = (Column(RANK, "Place in the queue", widget="Range", editable=False),) if ranked else ()
+    columns = (Column("candidate_id", "Candidate", editable=False), *rank, *_asked(groups, adjudicates), *_NOT_ASKED)
     title = f"\"candidate_id\" || '  ' || {_VERDICT}"
     sort = f'"{RANK}"' if ranked else '"candidate_id"'
     return Form(columns, layout, {AREA: f"round(area({shape}) / 10000, 4)"}, title, sort)
+
+
+def _asked(groups: Sequence[str], adjudicates: bool) -> tuple[Column, ...]:
+    """What people say of a candidate."""
+    two_verdicts = ('NOT ("unsure" AND "is_slump" IS NOT NULL)', "Unsure, and a verdict: set the verdict to Open.")
+    final = ('NOT coalesce("unsure", false)', "An adjudicator decides: unsure is not a verdict.")
+    unsure = "You cannot tell; the adjudicator decides."
+    how_sure = "High: it meets all four criteria (Xia et al. 2022). Medium, low: how sure you are that it is a slump."
+    needs_probability = (
+        f"NOT {_SLUMP} OR coalesce(\"probability\", '') IN ('high', 'medium', 'low')",
+        "A slump needs a probability: high, medium or low.",
+    )
+    learns = "The next model learns from it that this is no slump."
+    return (
+        Column("is_slump", "Verdict", "Is it a retrogressive thaw slump?", "ValueMap", _verdicts()),
+        Column("unsure", "Unsure", unsure, "CheckBox", _BOX, rule=final if adjudicates else two_verdicts),
+        Column("probability", "Probability", how_sure, "ValueMap", _values(PROBABILITIES), rule=needs_probability),
+        Column("initiation", "Began", "Between which images it began.", "ValueMap", _values({n: n for n in groups})),
+        *(Column(name, CRITERIA[name][0], _sentence(CRITERIA[name][1]), "CheckBox", _BOX) for name in CRITERIA_COLUMNS),
+        Column("reason", "What it is instead", widget="ValueMap", options=_values(REASONS)),
+        Column("use_as_negative", "Use as negative", learns, "CheckBox", _BOX),
+        Column("note", "Note", options={"IsMultiline": True}),
+    )
 
 
 def headwall_form() -> Form:

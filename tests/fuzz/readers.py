@@ -516,7 +516,7 @@ def _read_dem(folder: Path) -> None:
 
 
 def _packed_dem(folder: Path) -> None:
-    _tiff(folder / "inside.tif", _noise(1, "float32", 4000, 4900), -9999)
+    _tiff(folder / "inside.tif", _noise(1, "float32", 4000, 4900), -9999, 30.0)
     with zipfile.ZipFile(folder / "dem.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.write(folder / "inside.tif", "N34E093.tif")
     (folder / "inside.tif").unlink()

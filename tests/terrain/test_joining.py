@@ -100,6 +100,20 @@ def test_ground_without_a_tile_has_no_elevation(tmp_path: Path) -> None:
     assert np.abs(values - expected)[~missing].max() < 0.8
 
 
+def test_only_the_margin_that_tiles_reach_is_written(tmp_path: Path) -> None:
+    """Fine tiles of a small place do not make a file of what lies 15 km around."""
+    join_dem([write_tile(tmp_path / "a.tif", 92.95, 34.65)], GRID, 0.0, 30.0, tmp_path / "area.tif")
+    join_dem([write_tile(tmp_path / "a.tif", 92.95, 34.65)], GRID, 15_000.0, 30.0, tmp_path / "dem.tif")
+    with rasterio.open(tmp_path / "area.tif") as area, rasterio.open(tmp_path / "dem.tif") as dem:
+        # A tenth of a degree: 9.2 km from west to east, 11.1 km from south to north.
+        assert (dem.width, dem.height) == (pytest.approx(306, abs=3), pytest.approx(370, abs=3))
+        window = dem.window(*area.bounds)
+        np.testing.assert_allclose(dem.read(1, window=window), area.read(1), rtol=0, atol=0.01)
+    join_dem([write_tile(tmp_path / "b.tif", 93.0, 34.65)], GRID, 15_000.0, 30.0, tmp_path / "half.tif")
+    with rasterio.open(tmp_path / "half.tif") as half:
+        assert half.bounds.left == GRID.area.bounds[0] // 30 * 30, "the study area is there as a whole"
+
+
 def test_scale_and_offset_of_the_tiles_count(tmp_path: Path) -> None:
     path = write_tile(tmp_path / "a.tif", 92.95, 34.65)
     with rasterio.open(path, "r+") as tile:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -22,14 +23,16 @@ from slumpmap.files import REPLACE
 from slumpmap.grid import Grid
 from slumpmap.raster import atomic_cog, open_raster, reading
 
+Bounds = tuple[float, float, float, float]
+
 _BLOCK_PX = 1024
 
 
 def join_dem(tiles: Sequence[Path], grid: Grid, margin: float, resolution: float, out: Path) -> None:
     """Writes the elevation model of a study area with a margin: metres as in the tiles, float32, nodata NaN.
 
-    Values are interpolated bilinearly. Where tiles overlap the first one counts that has a value. Memory is that of
-    a block of 1024 x 1024 cells, however many there are.
+    Values are interpolated bilinearly. Where tiles overlap the first one counts that has a value. Of the margin only
+    that is written into which tiles reach. Memory is that of a block of 1024 x 1024 cells, however many there are.
 
     Args:
         tiles: rasters in any CRS, band 1 is the elevation.
@@ -41,19 +44,20 @@ def join_dem(tiles: Sequence[Path], grid: Grid, margin: float, resolution: float
     Raises:
         InputError: a tile cannot be read, or none has an elevation there.
     """
-    west, south, east, north = shapely.box(*grid.area.bounds).buffer(margin).bounds
-    left, top = math.floor(west / resolution) * resolution, math.ceil(north / resolution) * resolution
-    height, width = math.ceil((top - south) / resolution), math.ceil((east - left) / resolution)
-    frame = {"crs": grid.crs, "transform": Affine(resolution, 0, left, 0, -resolution, top)}
-    frame |= {"height": height, "width": width}
     profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "nodata": np.nan, "compress": "deflate"}
     profile |= {"zlevel": 1, "predictor": 3, "tiled": True, "blockxsize": 256, "blockysize": 256}
     found = False
     with ExitStack() as stack:
-        sources = [(path, *_opened(path, frame, stack)) for path in tiles]
+        opened = {path: stack.enter_context(open_raster(path, "DEM")) for path in tiles}
+        cover = {path: transform_bounds(source.crs, grid.crs, *source.bounds) for path, source in opened.items()}
+        frame = _frame(grid, margin, resolution, cover.values())
+        sources = [
+            (path, from_bounds(*cover[path], transform=frame["transform"]), _warped(source, frame, stack))
+            for path, source in opened.items()
+        ]
         target = stack.enter_context(atomic_cog(out))
         with rasterio.open(target, "w", **profile, **frame) as dataset:
-            for window in _blocks(height, width):
+            for window in _blocks(frame["height"], frame["width"]):
                 values = _read(sources, window)
                 found = found or not np.isnan(values).all()
                 dataset.write(values, 1, window=window)
@@ -62,14 +66,22 @@ def join_dem(tiles: Sequence[Path], grid: Grid, margin: float, resolution: float
             raise InputError(out.name, fault, "check the study area, or bring the tiles of that place")
 
 
-def _opened(path: Path, frame: dict[str, object], stack: ExitStack) -> tuple[Window, WarpedVRT]:
-    """A tile as it lies in the frame of the result, and where in it."""
-    source: DatasetReader = stack.enter_context(open_raster(path, "DEM"))
-    bounds = transform_bounds(source.crs, frame["crs"], *source.bounds)
+def _frame(grid: Grid, margin: float, resolution: float, cover: Iterable[Bounds]) -> dict[str, Any]:
+    """CRS, place and shape of the result: the box of the study area, and what tiles cover of the margin around it."""
+    area = shapely.box(*grid.area.bounds)
+    reached = shapely.union_all([shapely.box(*bounds) for bounds in cover]) & area.buffer(margin, join_style="mitre")
+    west, south, east, north = (area | reached).bounds
+    left, top = math.floor(west / resolution) * resolution, math.ceil(north / resolution) * resolution
+    height, width = math.ceil((top - south) / resolution), math.ceil((east - left) / resolution)
+    transform = Affine(resolution, 0, left, 0, -resolution, top)
+    return {"crs": grid.crs, "transform": transform, "height": height, "width": width}
+
+
+def _warped(source: DatasetReader, frame: dict[str, Any], stack: ExitStack) -> WarpedVRT:
+    """A tile as it lies in the frame of the result."""
     options = {"src_nodata": source.nodata, "nodata": np.nan, "dtype": "float32", "resampling": Resampling.bilinear}
     options["tolerance"] = 0.001  # cells; left to itself, GDAL finds coordinates to an eighth of one
-    warped = stack.enter_context(WarpedVRT(source, **frame, **options))
-    return from_bounds(*bounds, transform=frame["transform"]), warped
+    return stack.enter_context(WarpedVRT(source, **frame, **options))
 
 
 def _blocks(height: int, width: int) -> Iterator[Window]:

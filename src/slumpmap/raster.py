@@ -413,7 +413,7 @@ class Mosaic:
             bottom = min(window.row + window.height, part.row + part.height)
             right = min(window.column + window.width, part.column + part.width)
             inside = RasterWindow(left - part.column, top - part.row, right - left, bottom - top)
+            place = out[:, top - window.row : bottom - window.row, left - window.column : right - window.column]
             with reading(self.folder / f"{tile.id}.tif", "tile", "remove it and run the workflow again"):
-                values = self._dataset(tile.id).read(window=inside)
-            out[:, top - window.row : bottom - window.row, left - window.column : right - window.column] = values
+                self._dataset(tile.id).read(window=inside, out=place)
         return out

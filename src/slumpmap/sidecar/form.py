@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +112,11 @@ def write_sidecar(sidecar: Sidecar) -> None:
         "form": FORM,
         "product": sidecar.product.name,
         "is_folder": sidecar.is_folder,
-        "content": asdict(sidecar.content),
-        "run": asdict(sidecar.run),
+        "content": sidecar.content,
+        "run": sidecar.run,
     }
     # ASCII: a name in a folder may hold bytes that no encoding explains, which UTF-8 refuses to write.
-    write_text(sidecar_path(sidecar.product), json.dumps(values, indent=1) + "\n")
+    write_text(sidecar_path(sidecar.product), json.dumps(values, indent=1, default=vars) + "\n")
 
 
 def read_sidecar(path: Path) -> Sidecar:

@@ -203,8 +203,8 @@ def test_few_candidates_in_a_large_tile_are_traced_as_in_the_whole_raster(connec
 def test_rare_candidates_take_a_sheet_smaller_than_the_tile():
     labels = np.zeros((400, 300), dtype=np.int32)
     labels[10:30, 10:200], labels[100:104, 100:150], labels[399, 299] = 1, 2, 3
-    inside = _label(labels > 0, 8)
     at = np.flatnonzero(labels)
+    inside = _label(at, labels.shape[1], 8)
     assert inside.label.tolist() == (labels.ravel()[at] - 1).tolist()
     sheet, to_tile = _gathered(inside, labels.shape)
     assert sheet.shape[0] <= 24
@@ -221,7 +221,7 @@ masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, ma
 @given(inside=masks, connectivity=st.sampled_from([4, 8]))
 def test_pixels_are_connected_as_scipy_connects_them(inside, connectivity):
     expected, number = ndimage.label(inside, structure=np.ones((3, 3)) if connectivity == 8 else None)
-    found = _label(inside, connectivity)
+    found = _label(np.flatnonzero(inside), inside.shape[1], connectivity)
     assert found.count == number
     assert found.at.tolist() == np.flatnonzero(inside).tolist()
     assert found.label.tolist() == (expected[inside] - 1).tolist()

@@ -153,7 +153,7 @@ def bring_roads(roads: Path, grid: Grid, out: Path) -> Finding:
 
 
 def bring_dem(sources: Sequence[Path], grid: Grid, out: Path) -> Finding:
-    """Writes the elevation model of the study area and 15 km around it, in the grid's CRS.
+    """Writes the elevation model of the study area and of up to 15 km around it, in the grid's CRS.
 
     Args:
         sources: rasters, ZIP files with rasters such as SRTM tiles, or folders of either.

@@ -21,7 +21,7 @@ for number, batch in enumerate(BATCHES):
             tiles=",".join(batch),
             options=as_options(campaign.candidates, ["threshold", "connectivity"]),
         message:
-            f"Iteration {{wildcards.n}}: tracing polygons, batch {number + 1} of {len(BATCHES)}"
+            f"Iteration {{wildcards.n}}: tracing polygons, {which_batch(number, BATCHES)}"
         shell:
             "python -m slumpmap parts --grid {input.grid:q} --probability {params.probability:q} --tiles {params.tiles:q}"
             " {params.options} --out {params.folder:q} 2> {log:q}"

@@ -79,6 +79,11 @@ wildcard_constraints:
     bundle=r"model(_\d)?",
 
 
+def which_batch(number, batches):
+    """A batch for people, who count from 1: `batch 2 of 9`."""
+    return f"batch {number + 1} of {len(batches)}"
+
+
 def with_margin(batch, pixels):
     """Ids of a batch's tiles and of those that a margin of `pixels` round them touches."""
     return sorted({tile.id for name in batch for tile in tile_grid.around(name, pixels)})

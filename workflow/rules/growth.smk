@@ -55,7 +55,7 @@ if GROWS:
                 tiles=",".join(batch),
                 options=YEARLY_OPTIONS,
             message:
-                f"Iteration {{wildcards.n}}: candidates in all years, batch {number + 1} of {len(BATCHES)}"
+                f"Iteration {{wildcards.n}}: candidates in all years, {which_batch(number, BATCHES)}"
             shell:
                 "python -m slumpmap yearly --grid {input.grid:q} --scaling {input.scaling:q} {params.models}"
                 " --candidates {input.candidates:q} --tiles {params.tiles:q} {params.options} --out {params.folder:q} 2> {log:q}"

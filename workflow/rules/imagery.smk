@@ -56,7 +56,7 @@ for number, batch in enumerate(BATCHES):
             tiles=",".join(batch),
             options=as_options(campaign.imagery, CompositeSettings.model_fields),
         message:
-            f"Compositing {len(batch)} tiles of {{wildcards.year}}, batch {number + 1} of {len(BATCHES)}"
+            f"Compositing {len(batch)} tiles of {{wildcards.year}}, {which_batch(number, BATCHES)}"
         shell:
             "python -m slumpmap tiles --grid {input.grid:q} --catalogue {input.catalogue:q} --scaling {input.scaling:q}"
             " --year {wildcards.year:q} --tiles {params.tiles:q} {params.options} --out {params.folder:q} 2> {log:q}"
@@ -116,7 +116,7 @@ if LAYERS:
                 terrain=" ".join(option(Path(file).stem, file) for file in TERRAIN),
                 options=as_options(campaign.imagery, LayerSettings.model_fields),
             message:
-                f"Adding {', '.join(LAYERS)} to {len(batch)} tiles of {{wildcards.year}}, batch {number + 1} of {len(BATCHES)}"
+                f"Adding {', '.join(LAYERS)} to {len(batch)} tiles of {{wildcards.year}}, {which_batch(number, BATCHES)}"
             shell:
                 "python -m slumpmap layers --grid {input.grid:q} --catalogue {input.catalogue:q} --scaling {input.scaling:q}"
                 " --imagery {params.imagery:q} {params.terrain} --year {wildcards.year:q} --tiles {params.tiles:q} {params.options}"

@@ -137,7 +137,7 @@ for number, batch in enumerate(INFERENCE_BATCHES):
             torch=f"--threads {campaign.run.torch_threads} --device {campaign.run.device}",
             options=as_options(campaign.inference),
         message:
-            f"Iteration {{wildcards.n}}: inference, batch {number + 1} of {len(INFERENCE_BATCHES)}"
+            f"Iteration {{wildcards.n}}: inference, {which_batch(number, INFERENCE_BATCHES)}"
         shell:
             "python -m slumpmap infer --grid {input.grid:q} --scaling {input.scaling:q} {params.models}"
             " --imagery {params.imagery:q} --bands {params.bands:q} --tiles {params.tiles:q} {params.torch} {params.options}"

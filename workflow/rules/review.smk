@@ -50,7 +50,7 @@ for number, batch in enumerate(BATCHES):
             tiles=",".join(batch),
             options=as_options(campaign.chips),
         message:
-            f"Iteration {{wildcards.n}}: pictures of the candidates, batch {number + 1} of {len(BATCHES)}"
+            f"Iteration {{wildcards.n}}: pictures of the candidates, {which_batch(number, BATCHES)}"
         shell:
             "python -m slumpmap chips --grid {input.grid:q} --candidates {input.candidates:q} --known {input.known:q}"
             " {params.rejected} --imagery {params.imagery:q} --years {params.years:q} --mapping-year {params.mapping_year:q}"
